@@ -1,0 +1,38 @@
+"""genzoo: classic deep generative models for Keras 3, on TensorFlow, PyTorch and JAX.
+
+>>> import genzoo
+>>> model = genzoo.get("vae")                  # compiled with the paper's settings
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import genzoo.models  # noqa: F401  (names the built-in models, imports none)
+from genzoo.backend import choose_backend
+from genzoo.registry import ModelSpec, get, list_models, register
+
+if TYPE_CHECKING:
+    from genzoo import data
+    from genzoo.model import GenerativeModel
+    from genzoo.saving import load
+
+__version__ = "0.1.0"
+__all__ = ["GenerativeModel", "ModelSpec", "data", "get", "list_models", "load", "register"]
+
+# What needs Keras is imported when it is first used.
+_LAZY = {"GenerativeModel": "genzoo.model", "load": "genzoo.saving"}
+_ROOMS = {"callbacks", "data", "losses", "networks", "viz"}
+
+choose_backend()
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    if name in _ROOMS:
+        return import_module(f"genzoo.{name}")
+    raise AttributeError(f"module 'genzoo' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY, *_ROOMS})

@@ -1,0 +1,189 @@
+"""What goes into ``fit``: the forms of data it takes, the checks on them, and seeded batches of arrays."""
+
+import itertools
+import types
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+
+class ImageBatches(keras.utils.PyDataset):
+    """Images (and labels) held in memory, in batches whose order depends on a seed alone.
+
+    The order of an epoch follows from ``seed`` and from the number of training steps before it. ``fit`` reads
+    that number from the model, so a run that is saved, loaded and continued sees the batches that it would have
+    seen without the interruption.
+
+    Args:
+        images: array ``(n, height, width, channels)``, uint8 in [0, 255], bool, or float in [0, 1].
+        labels: array ``(n, ...)`` or None.
+        batch_size: images per batch; the last batch of an epoch may be smaller.
+        shuffle: whether every epoch has an order of its own.
+        seed: seed of that order.
+        first_step: training steps that precede the first epoch.
+        endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
+
+    Example:
+
+    >>> import numpy as np
+    >>> batches = ImageBatches(np.zeros((10, 8, 8, 1), "uint8"), batch_size=4)
+    >>> len(batches), batches[2][0].shape
+    (3, (2, 8, 8, 1))
+    """
+
+    def __init__(self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False):
+        super().__init__()
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"`batch_size` must be an integer of at least 1. Received: batch_size={batch_size!r}")
+        if len(images) == 0:
+            raise ValueError(f"The data set is empty. Received: images of shape {np.shape(images)}.")
+        if labels is not None and len(labels) != len(images):
+            raise ValueError(
+                f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
+            )
+        self.images, self.labels = images, labels
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.first_step, self.endless = first_step, endless
+        self._steps = -(-len(images) // batch_size)
+        self._epoch = -1
+        self._order = (None, None)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    @property
+    def num_batches(self):
+        return None if self.endless else self._steps
+
+    def __getitem__(self, index: int):
+        later, index = divmod(index, self._steps)
+        chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self.images[chosen]
+        if images.dtype == np.float64:
+            images = images.astype("float32")
+        return (images,) if self.labels is None else (images, self.labels[chosen])
+
+    def on_epoch_begin(self):
+        if not self.endless:
+            self._epoch += 1
+
+    def resumed(self, first_step: int, batch_size=None, shuffle=True, endless=False) -> "ImageBatches":
+        """The same data for a model that has made ``first_step`` steps already."""
+        batch_size = batch_size or self.batch_size
+        return ImageBatches(
+            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless
+        )
+
+    def split(self, fraction: float) -> tuple["ImageBatches", "ImageBatches"]:
+        """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
+        cut = len(self.images) - round(fraction * len(self.images))
+        if not 0 < cut < len(self.images):
+            raise ValueError(
+                f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)} images."
+            )
+        labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
+        train = ImageBatches(self.images[:cut], labels[0], self.batch_size, self.shuffle, self.seed)
+        return train, ImageBatches(self.images[cut:], labels[1], self.batch_size, False, self.seed)
+
+    def _order_of(self, epoch):
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        if self._order[0] != epoch:
+            key = [self.seed, self.first_step + epoch * self._steps]
+            self._order = (epoch, np.random.default_rng(key).permutation(len(self.images)))
+        return self._order[1]
+
+
+def is_array(x) -> bool:
+    """Whether ``x`` is one array of a NumPy-like library rather than a data set."""
+    return hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, ImageBatches)
+
+
+def is_list(x) -> bool:
+    return isinstance(x, list) and len(x) > 0 and not isinstance(x[0], Mapping)
+
+
+def split_batch(batch):
+    """``(images, labels)`` of one batch: ``x``, ``(x,)``, ``(x, y)``, or a dict with ``image`` and maybe ``label``."""
+    if isinstance(batch, (tuple, list)):
+        x, y, *weights = (*batch, None)[: max(2, len(batch))]
+        if any(w is not None for w in weights):
+            raise ValueError("Sample weights are not supported. Yield `x`, `(x, y)` or a dict with `image`, `label`.")
+    else:
+        x, y = batch, None
+    if isinstance(x, Mapping):
+        if "image" not in x:
+            raise ValueError(f"A dict of data needs the key 'image' (and may have 'label'). Received keys: {sorted(x)}")
+        x, y = x["image"], x.get("label", y)
+    return x, y
+
+
+def peek(data):
+    """The first batch of a data set, and a data set that still has it."""
+    if isinstance(data, keras.utils.PyDataset):
+        return data[0], data
+    if isinstance(data, types.GeneratorType):
+        first = _first(data)
+        return first, (batch for batch in itertools.chain([first], data))
+    return _first(iter(data)), data
+
+
+def _first(iterator):
+    for batch in iterator:
+        return batch
+    raise ValueError("The data set is empty: it yielded no batch. Check its split, filters and path.")
+
+
+def check_images(x, expected_shape=None) -> tuple[int, ...]:
+    """Refuses what would train to nonsense; returns the image shape.
+
+    Args:
+        x: array ``(batch, height, width, channels)``: uint8 in [0, 255], bool, or float in [0, 1].
+        expected_shape: image shape that the model is built for, if it is.
+
+    Raises:
+        ValueError: wrong rank, shape or dtype; NaN or infinity; values outside the range; nothing in it.
+    """
+    shape = tuple(int(d) for d in x.shape)
+    if len(shape) != 4:
+        hint = {
+            3: "Add the channel axis (x[..., None]) if these are greyscale images; batch the data set if it is one.",
+            2: "Reshape flat images, for example x.reshape(-1, 28, 28, 1).",
+        }.get(len(shape), "")
+        raise ValueError(f"Expected images of shape (batch, height, width, channels). Received: shape {shape}. {hint}")
+    if 0 in shape:
+        raise ValueError(f"The data set is empty. Received: images of shape {shape}.")
+    if expected_shape is not None and shape[1:] != tuple(expected_shape):
+        raise ValueError(
+            f"This model is built for images of shape {tuple(expected_shape)}. Received: {shape[1:]}. "
+            "Resize the images, or make a new model for them."
+        )
+    check_range(x)
+    return shape[1:]
+
+
+def check_range(x):
+    """Refuses images whose dtype or values do not fit the contract of ``check_images``."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if dtype == "bool":
+        return
+    # bfloat16 has no NumPy minimum of its own.
+    values = x if isinstance(x, np.ndarray) else keras.ops.convert_to_numpy(x)
+    low, high = float(np.min(values)), float(np.max(values))
+    if dtype == "uint8":
+        if high == 1:
+            raise ValueError(
+                "These uint8 images hold only 0 and 1, but uint8 means [0, 255]. "
+                "Pass binary images as bool or float: x.astype('float32')."
+            )
+        return
+    if "float" not in dtype:
+        raise ValueError(f"Images must be uint8, bool or float. Received: dtype {dtype}. Convert: x.astype('uint8').")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("Images must be finite. Received: NaN or infinity. Clean the data: np.nan_to_num(x).")
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"Float images must lie in [0, 1]. Received: values from {low:g} to {high:g}. "
+            "Divide by 255, rescale with (x + 1) / 2 if they lie in [-1, 1], or pass uint8 images as they are."
+        )

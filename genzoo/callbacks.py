@@ -1,0 +1,65 @@
+"""Keras callbacks for generative models. They know a model only by its verbs."""
+
+import signal
+from pathlib import Path
+
+import keras
+
+from genzoo import viz
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a grid of samples after every epoch, always from the same noise, so that pictures can be compared.
+
+    Args:
+        directory: where ``epoch-001.png``, ``epoch-002.png``, ... go.
+        n: images per grid.
+        seed: seed of the noise.
+
+    Example:
+
+    >>> import genzoo
+    >>> callback = SampleGrid("samples", n=16)
+    """
+
+    def __init__(self, directory, n: int = 64, seed: int = 0):
+        super().__init__()
+        self.directory, self.n, self.seed = Path(directory), n, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        grid = viz.image_grid(self.model.sample(self.n, seed=self.seed))
+        viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ends training after the current batch on Ctrl-C or SIGTERM, so that the model can still be saved.
+
+    Interrupting in the middle of a step could leave a model without weights: JAX donates them to the step. A second
+    signal interrupts at once.
+
+    Attributes:
+        received: the signal that ended training, or None.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.received = None
+        self._previous = {}
+
+    def on_train_begin(self, logs=None):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._stop)
+
+    def on_train_end(self, logs=None):
+        self.restore()
+
+    def restore(self) -> None:
+        """Gives the signals back to whoever had them before."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _stop(self, number, frame):
+        self.received = signal.Signals(number)
+        self.model.stop_training = True
+        self.restore()

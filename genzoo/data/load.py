@@ -1,0 +1,78 @@
+"""``load``: one function for every source."""
+
+from pathlib import Path
+
+import numpy as np
+
+from genzoo.batches import ImageBatches, check_images
+from genzoo.data import files, named
+from genzoo.errors import unknown_name
+
+
+def load(
+    name_or_path: str,
+    split: str = "train",
+    *,
+    batch_size: int = 128,
+    image_size: int | tuple[int, int] | None = None,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    data_dir: str | None = None,
+):
+    """Images (and labels, where there are any) in batches.
+
+    Args:
+        name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), any name of TensorFlow
+            Datasets (``"mnist"``, ``"fashion_mnist"``, ``"cifar10"``, ...), a folder of images (one subfolder a
+            class, if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
+            ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``).
+        split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
+            ``.npz`` without a part of that name is all ``"train"``.
+        batch_size: images per batch.
+        image_size: resize to this height and width; needed where images differ in size.
+        shuffle: whether every epoch has an order of its own; by default only for splits named train.
+        seed: seed of that order.
+        data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
+
+    Returns:
+        A ``genzoo.batches.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
+        set does not fit in memory. Both go into ``fit`` and ``evaluate``.
+
+    Raises:
+        ValueError: unknown name, empty folder, images of different sizes, a file without images.
+        ModuleNotFoundError: the source needs a package that is not installed; says which.
+
+    Example:
+
+    >>> import genzoo
+    >>> digits = genzoo.data.load("digits")
+    >>> digits.images.shape, digits.images.dtype, sorted(set(digits.labels.tolist()))
+    ((1438, 8, 8, 1), dtype('uint8'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    """
+    if shuffle is None:
+        shuffle = split.startswith("train")
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    path = Path(name_or_path).expanduser()
+    if name_or_path == "digits":
+        found = named.digits(split)
+    elif path.suffix == ".npz":
+        found = files.npz(path, split)
+    elif path.is_dir():
+        found = files.folder(path, split, size)
+    elif "/" in name_or_path or path.suffix:
+        raise unknown_name("data set", name_or_path, [], "There is no such file or folder, and no such name.")
+    else:
+        found = named.tfds_or_keras(name_or_path, split, size, data_dir)
+    if not isinstance(found, tuple):  # too large for memory: a tf.data.Dataset
+        return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
+    images, labels = found
+    images = images[..., None] if np.ndim(images) == 3 else images
+    if size is not None and images.shape[1:3] != tuple(size):
+        images = np.stack([files.resized(image, size) for image in images])
+    check_images(images)
+    return ImageBatches(images, labels, batch_size, shuffle, seed)
+
+
+def sources() -> list[str]:
+    """The names that work without preparing anything first."""
+    return ["digits", *named.KERAS_DATASETS]

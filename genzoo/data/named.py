@@ -1,0 +1,120 @@
+"""Data sets by name: scikit-learn's digits, TensorFlow Datasets, ``keras.datasets``."""
+
+import importlib
+import importlib.util
+import math
+
+import numpy as np
+
+from genzoo.data.files import resized
+from genzoo.errors import unknown_name
+
+IN_MEMORY_BYTES = 2 * 1024**3
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
+
+
+def digits(split: str):
+    """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
+    bundled = _module("sklearn.datasets", "scikit-learn").load_digits()
+    images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
+    cut = len(images) * 4 // 5 + 1
+    parts = {"train": slice(None, cut), "test": slice(cut, None), "all": slice(None)}
+    if split not in parts:
+        raise unknown_name("split of 'digits'", split, parts)
+    return images[parts[split]], bundled.target[parts[split]].astype("int64")
+
+
+def tfds_or_keras(name: str, split: str, size, data_dir):
+    """A TFDS store where there is one or where TensorFlow can make it, else ``keras.datasets``.
+
+    Returns:
+        ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
+    """
+    has_tensorflow = importlib.util.find_spec("tensorflow") is not None
+    if importlib.util.find_spec("tensorflow_datasets") is None:
+        if name in KERAS_DATASETS:
+            return _keras_dataset(name, split)
+        _module("tensorflow_datasets", "tensorflow-datasets")
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        raise unknown_name("data set", name, ["digits", *tfds.list_builders()]) from error
+    if _random_access(builder):
+        return _decoded(builder.as_data_source(split=split), size)
+    if not has_tensorflow:
+        if name in KERAS_DATASETS:
+            return _keras_dataset(name, split)
+        raise ModuleNotFoundError(
+            f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
+            f"{builder.data_path}. Install TensorFlow (pip install 'genzoo[tensorflow]') to prepare it."
+        )
+    builder.download_and_prepare()
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    dataset = dataset.map(lambda example: _image_and_label(example, size))
+    if _decoded_bytes(builder, split, size) > IN_MEMORY_BYTES:
+        return dataset
+    parts = list(tfds.as_numpy(dataset.batch(1024)))
+    if not parts:
+        raise ValueError(f"The split {split!r} of {name!r} is empty.")
+    return tuple(np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
+
+
+def _random_access(builder):
+    if not builder.is_prepared() or builder.info.file_format is None:
+        return False
+    return builder.info.file_format.value == "array_record"
+
+
+def _decoded_bytes(builder, split, size):
+    shape = builder.info.features["image"].shape
+    shape = (*size, shape[-1]) if size is not None else shape
+    return math.inf if None in shape else math.prod(shape) * builder.info.splits[split].num_examples
+
+
+def _decoded(examples, size):
+    images, labels = [], []
+    for example in examples:
+        _check_has_image(example)
+        image = np.asarray(example["image"])
+        images.append(image if size is None else resized(image, size))
+        labels.append(example.get("label"))
+        if images[-1].shape != images[0].shape:
+            raise ValueError(
+                f"The images differ in size ({images[0].shape}, {images[-1].shape}). Pass image_size= to resize them."
+            )
+    if not images:
+        raise ValueError("The split is empty.")
+    return np.stack(images), None if labels[0] is None else np.asarray(labels, "int64")
+
+
+def _image_and_label(example, size):
+    _check_has_image(example)
+    if size is not None:
+        import tensorflow as tf
+
+        example["image"] = tf.cast(tf.image.resize(example["image"], size, antialias=True), "uint8")
+    return {key: example[key] for key in ("image", "label") if key in example}
+
+
+def _check_has_image(example):
+    if "image" not in example:
+        raise ValueError(f"The data set has no 'image'. Received: {sorted(example)}. Choose a data set of images.")
+
+
+def _keras_dataset(name, split):
+    if split not in ("train", "test"):
+        raise unknown_name(f"split of keras.datasets.{name}", split, ["train", "test"])
+    train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
+    images, labels = train if split == "train" else test
+    return images, labels.reshape(-1).astype("int64")
+
+
+def _module(name, package):
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"This data set needs {package}. Install it: pip install 'genzoo[data]'", name=error.name
+        ) from error

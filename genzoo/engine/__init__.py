@@ -1,0 +1,48 @@
+"""The only rooms that know a backend.
+
+Each backend module offers the same five names; the one that Keras runs on is chosen here, once, at import:
+
+- ``TrainingStep``: a mixin that gives a model Keras' ``train_step`` and ``test_step`` on top of its ``run_step``;
+- ``value_and_grad(loss_fn, variables)``: a scalar loss and its gradients;
+- ``input_gradient(fn, x)``: the gradient of ``sum(fn(x))`` by ``x``, itself differentiable (gradient penalties);
+- ``compile_inference(model, fn)``: ``fn`` from arrays to NumPy arrays, compiled, without gradients;
+- ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold.
+
+``in_phase`` is the same on all of them.
+"""
+
+import keras
+
+_backend = keras.config.backend()
+if _backend == "jax":
+    from genzoo.engine.jax import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+elif _backend == "tensorflow":
+    from genzoo.engine.tensorflow import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+elif _backend == "torch":
+    from genzoo.engine.torch import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+else:
+    raise ImportError(
+        "genzoo trains on the Keras backends 'tensorflow', 'torch' and 'jax'. "
+        f"Received: KERAS_BACKEND={_backend!r}. Set KERAS_BACKEND to one of the three before Python starts."
+    )
+
+__all__ = ["TrainingStep", "compile_inference", "in_phase", "input_gradient", "pin_seeds", "value_and_grad"]
+
+
+class _Phase(keras.Layer):
+    """Calls a function as if it were a layer, so that the layers inside it inherit ``training``."""
+
+    def call(self, fn=None, training=None):
+        return fn()
+
+
+_phase = _Phase(dtype="float32", autocast=False, name="phase")
+
+
+def in_phase(fn, training: bool):
+    """Returns ``fn()``; every layer called in it runs with this ``training`` unless told otherwise.
+
+    Without it ``self.generator(z)`` in a custom step means inference: dropout is off and batch
+    normalisation never learns its statistics.
+    """
+    return _phase(fn=fn, training=training)

@@ -1,0 +1,13 @@
+"""Errors that say what was expected, what was received and what to do. Standard library only."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> ValueError:
+    """The error for a name that does not exist, with the nearest ones that do."""
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    expected = f" Known: {', '.join(sorted(known))}." if 0 < len(known) <= 40 else ""
+    return ValueError(f"Unknown {kind}. Received: {name!r}.{meant}{expected}{' ' + hint if hint else ''}")

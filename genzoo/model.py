@@ -1,0 +1,460 @@
+"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, the verbs, saving."""
+
+import contextlib
+import inspect
+import os
+import random
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from genzoo import engine
+from genzoo.batches import ImageBatches, check_images, is_array, is_list, peek, split_batch
+from genzoo.errors import unknown_name
+from genzoo.players import assign_optimizers
+
+
+class GenerativeModel(engine.TrainingStep, keras.Model):
+    """A Keras model that any number of players train, on every backend, from one ``step``.
+
+    A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
+    ``compute_loss(x, y)`` (one player) or ``step(x, y)`` (several). Inside them networks are called plainly,
+    ``self.generator(z)``: they train in ``fit`` and infer in ``evaluate`` by themselves. ``x`` arrives as float32 in
+    [0, 1], of shape ``(batch, height, width, channels)``. Only what runs inside ``minimize`` is differentiated.
+
+    Args:
+        seed: integer that fixes initial weights, noise and dropout, or None for fresh ones.
+        **kwargs: ``name``, ``dtype`` and ``trainable`` of a ``keras.Model``. ``dtype="mixed_bfloat16"`` works,
+            ``float16`` is refused.
+
+    Attributes:
+        players: dict from player name to the names of the networks whose weights it moves. Players may overlap.
+        logs: dict from the name of each further metric to what it measures.
+        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, and its family.
+        batch_size: images per training batch unless ``fit`` is told otherwise.
+        image_shape: ``(height, width, channels)`` once built, else None.
+    """
+
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    logs: ClassVar[Mapping[str, str]] = {}
+    tags: ClassVar[frozenset[str]] = frozenset()
+    batch_size: ClassVar[int] = 128
+
+    def __init__(self, *, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if "float16" in (self.compute_dtype, self.variable_dtype):
+            raise ValueError(
+                "float16 needs loss scaling, which several players cannot share. "
+                f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_bfloat16' or 'float32'."
+            )
+        self.seed = seed
+        # Spread, because on torch neighbouring seeds would give the same noise one draw apart.
+        spread = None if seed is None else int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1)
+        self.seed_generator = keras.random.SeedGenerator(spread)
+        self.image_shape = None
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in (*self._loss_names(), *self.logs)}
+        self._training = False
+        self._batch = None
+        self._verbs = types.SimpleNamespace()
+
+    # What a model writes.
+
+    def build_networks(self, image_shape: tuple[int, int, int]) -> None:
+        """Makes the networks for images of this shape, as attributes named in ``players``."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_networks(image_shape).")
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's optimizer for every player."""
+        raise NotImplementedError(f"{type(self).__name__} must define default_optimizers().")
+
+    def step(self, x, y=None) -> None:
+        """One training step. By default the only player minimises ``compute_loss``."""
+        (player,) = self.players
+        self.minimize(lambda: self.compute_loss(x, y), player)
+
+    def compute_loss(self, x=None, y=None):
+        """The objective of a model with one player: a scalar, or one value per image."""
+        raise NotImplementedError(f"{type(self).__name__} must define compute_loss(x, y) or step(x, y).")
+
+    def decode_step(self, z):
+        """Tensor of latents ``(batch, latent_dim)`` to images in [0, 1]; ``decode`` is its batched verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define decode_step(z).")
+
+    def encode_step(self, x):
+        """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode_step(x).")
+
+    # What a model calls.
+
+    def minimize(self, loss_fn: Callable, player: str):
+        """Moves the player's variables one optimizer step down ``loss_fn()``; in ``evaluate`` only measures it.
+
+        Args:
+            loss_fn: function without arguments that returns a scalar or one value per image (averaged).
+            player: name of a player of the model.
+
+        Returns:
+            The loss, a scalar tensor without gradient.
+        """
+
+        def scalar():
+            return ops.mean(loss_fn())
+
+        if self._training:
+            loss, gradients = engine.value_and_grad(scalar, self.optimizer.variables_of(player))
+            self.optimizer.apply_for(player, gradients)
+        else:
+            loss = scalar()
+        self._track(self._loss_name(player), loss)
+        return loss
+
+    def log(self, name: str, value) -> None:
+        """Averages a tensor (a scalar, or one value per image) into the epoch's metric of this name."""
+        if name not in self.logs:
+            raise unknown_name("metric", name, self.logs, f"Declare it in {type(self).__name__}.logs.")
+        self._track(name, value)
+
+    def noise(self, batch_size):
+        """Latents ``(batch_size, latent_dim)`` from the prior, a standard normal, for training."""
+        return keras.random.normal((batch_size, self.latent_dim), seed=self.seed_generator)
+
+    def latents(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
+        return rng.standard_normal((n, self.latent_dim), dtype="float32")
+
+    # Building and compiling.
+
+    def build(self, input_shape):
+        """Makes networks and optimizer state for batches of shape ``(batch, height, width, channels)``."""
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(
+                "Expected an input shape (batch, height, width, channels) with known sizes. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        image_shape = tuple(int(size) for size in input_shape[1:])
+        with self._initial_state():
+            self.build_networks(image_shape)
+            engine.pin_seeds(self._flatten_layers())
+        self.image_shape = image_shape
+        self._verbs = types.SimpleNamespace()
+        if self.compiled:
+            self.optimizer.build(self._player_variables())
+
+    def build_from_config(self, config):
+        if config:
+            self.build(config["input_shape"])
+
+    def compile(self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"):
+        """Keras' ``compile``, with an optimizer per player.
+
+        Args:
+            optimizer: None for the paper's, a dict such as ``{"generator": keras.optimizers.Adam(2e-4)}`` (the other
+                players keep theirs), or one optimizer or name for all players, each with its own state.
+            run_eagerly, steps_per_execution, jit_compile: as in ``keras.Model.compile``.
+        """
+        options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
+        optimizer = assign_optimizers(tuple(self.players), optimizer, self.default_optimizers())
+        super().compile(optimizer=optimizer, **options)
+        self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
+        if self.image_shape is not None and not self.optimizer.built:
+            self.optimizer.build(self._player_variables())
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return keras.saving.serialize_keras_object({"optimizer": self.optimizer, **self._compile_options})
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _player_variables(self):
+        def variables(networks):
+            found = [v for network in networks for v in getattr(self, network).trainable_variables]
+            return list({id(v): v for v in found}.values())
+
+        return {player: variables(networks) for player, networks in self.players.items()}
+
+    @contextlib.contextmanager
+    def _initial_state(self):
+        """New layers take this model's dtype policy, and their seeds from this model's seed."""
+        policy, state = keras.config.dtype_policy(), random.getstate()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        if self.seed is not None:
+            random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+            if self.seed is not None:
+                random.setstate(state)
+
+    # Training.
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        **kwargs,
+    ):
+        """Keras' ``fit``, on images.
+
+        Args:
+            x: images as one array (uint8 in [0, 255], bool, or float in [0, 1]), or batches of them: a
+                ``genzoo.data`` set, ``tf.data.Dataset``, torch ``DataLoader``, ``keras.utils.PyDataset`` or generator
+                that yields ``x``, ``(x, y)`` or a dict with ``image`` and maybe ``label``.
+            y: integer class ids, if ``x`` is an array. Models that are not conditional ignore them.
+            batch_size: images per batch if ``x`` is an array; by default the model's own ``batch_size``.
+            **kwargs: everything else that Keras' ``fit`` takes, but sample and class weights.
+
+        Returns:
+            Keras' ``History``: ``loss``, or ``<player>_loss`` for each of several players, and what the model logs.
+
+        Raises:
+            ValueError: images out of range, NaN, of a wrong shape or dtype; no data; labels missing.
+        """
+        for name in ("sample_weight", "class_weight"):
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")
+        arrays = self._as_images(x, y, batch_size)
+        if arrays is not None:
+            if validation_split and validation_data is None:
+                arrays, validation_data = arrays.split(validation_split)
+            endless = kwargs.get("steps_per_epoch") is not None
+            x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
+        elif validation_split:
+            raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
+        elif not isinstance(x, keras.utils.PyDataset):
+            shuffle = False  # Keras would warn that it cannot shuffle this.
+        x = self._prepare(x)
+        if validation_data is not None:
+            kwargs["validation_batch_size"] = kwargs.get("validation_batch_size") or batch_size or self.batch_size
+            x_val, y_val = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+            validation = self._as_images(x_val, y_val, kwargs["validation_batch_size"])
+            validation_data = self._prepare(x_val if validation is None else validation.resumed(0, shuffle=False))
+        return super().fit(
+            x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
+            shuffle=shuffle, **kwargs,
+        )  # fmt: skip
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
+        if not kwargs.get("_use_cached_eval_dataset"):
+            arrays = self._as_images(x, y, batch_size)
+            x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
+        with self._random_state_kept():
+            return super().evaluate(x, **kwargs)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        self._check_batch((x, y))
+        return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        self._check_batch((x, y))
+        with self._random_state_kept():
+            return super().test_on_batch(x, y, **kwargs)
+
+    def run_step(self, data, training: bool) -> None:
+        """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
+        x, y = split_batch(data)
+        x = to_unit_interval(x)
+        self._training, self._batch = training, ops.shape(x)[0]
+        try:
+            engine.in_phase(lambda: self.step(x, y), training)
+        finally:
+            self._training, self._batch = False, None
+        if training:
+            self.optimizer.advance()
+
+    @property
+    def metrics(self):
+        return list(self._trackers.values())
+
+    def call(self, inputs):
+        """Images to their reconstructions where the model has an encoder, latents to images where it has not."""
+        return self.decode_step(self.encode_step(to_unit_interval(inputs)) if "encoder" in self.tags else inputs)
+
+    def _as_images(self, x, y, batch_size):
+        """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
+        if isinstance(x, ImageBatches):
+            return x
+        if isinstance(x, Mapping) or is_array(x) or is_list(x):
+            x, y = split_batch(x if isinstance(x, Mapping) else (np.asarray(x) if is_list(x) else x, y))
+            x, y = (None if a is None else ops.convert_to_numpy(a) for a in (x, y))
+            self._check_batch((x, y))
+            return ImageBatches(x, y, batch_size or self.batch_size, seed=self.seed or 0)
+        if x is None:
+            raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
+        if y is not None:
+            raise ValueError(f"`y` goes with an array of images. Yield (x, y) from the data set. Received: {type(x)}")
+        return None
+
+    def _prepare(self, data):
+        """Checks a data set's first batch, builds and compiles what is not yet, and returns the data set."""
+        batch, data = peek(data)
+        self._check_batch(batch)
+        return data
+
+    def _check_batch(self, batch):
+        x, y = split_batch(batch)
+        shape = check_images(x, self.image_shape)
+        if "conditional" in self.tags and y is None:
+            raise ValueError(
+                f"{type(self).__name__} is conditional and needs labels. Received: images without labels. "
+                "Pass y, or batches that are (x, y) or a dict with 'label'."
+            )
+        if self.image_shape is None:
+            self.build((None, *shape))
+        if not self.compiled:
+            self.compile()
+
+    def _steps_made(self):
+        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
+
+    @contextlib.contextmanager
+    def _random_state_kept(self):
+        state = [(v, ops.convert_to_numpy(v)) for v in self._random_state()]
+        try:
+            yield
+        finally:
+            for variable, value in state:
+                variable.assign(value)
+
+    def _random_state(self):
+        """The variables of every seed generator, which Keras leaves out of ``weights`` and of files."""
+        weights = {id(v) for v in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
+
+    def _track(self, name, value):
+        value = ops.mean(ops.cast(value, "float32"))
+        self._trackers[name].update_state(value, sample_weight=ops.cast(self._batch, "float32"))
+
+    def _loss_name(self, player):
+        return "loss" if len(self.players) == 1 else f"{player}_loss"
+
+    def _loss_names(self):
+        return [self._loss_name(player) for player in self.players]
+
+    # The verbs.
+
+    def sample(self, n: int, *, seed: int | None = None, batch_size: int = 256) -> np.ndarray:
+        """New images.
+
+        Args:
+            n: how many.
+            seed: integer; the same seed gives the same latents on every backend. None draws fresh ones.
+            batch_size: images per compiled call.
+
+        Returns:
+            float32 array ``(n, height, width, channels)`` in [0, 1].
+        """
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise ValueError(f"`n` must be an integer of at least 1. Received: n={n!r}")
+        return self.decode(self.latents(int(n), np.random.default_rng(seed)), batch_size=batch_size)
+
+    def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
+        """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
+        z = np.asarray(ops.convert_to_numpy(z), dtype="float32")
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"Expected latents of shape (n, {self.latent_dim}). Received: shape {z.shape}")
+        return self._run(self.decode_step, z, batch_size)
+
+    def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
+        """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
+        return self._run(self._encode_images, self._images_for("encode", x), batch_size)
+
+    def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
+        """Images to ``decode(encode(x))``, float32 in [0, 1]."""
+        return self._run(self._reconstruct_images, self._images_for("reconstruct", x), batch_size)
+
+    def _encode_images(self, x):
+        return self.encode_step(to_unit_interval(x))
+
+    def _reconstruct_images(self, x):
+        return self.decode_step(self._encode_images(x))
+
+    def _images_for(self, verb, x):
+        if "encoder" not in self.tags:
+            raise NotImplementedError(f"{type(self).__name__} has no encoder, so it cannot {verb}.")
+        x = ops.convert_to_numpy(x)
+        check_images(x, self.image_shape)
+        return x
+
+    def _run(self, fn, array, batch_size):
+        """``fn`` over an array, compiled once per batch shape; a short batch is padded to a power of two."""
+        if self.image_shape is None:
+            raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+        if fn.__name__ not in self._verbs.__dict__:
+            setattr(self._verbs, fn.__name__, engine.compile_inference(self, fn))
+        compiled = getattr(self._verbs, fn.__name__)
+        size = min(batch_size, 1 << (len(array) - 1).bit_length())
+        results = []
+        for start in range(0, len(array), size):
+            batch = array[start : start + size]
+            padding = [(0, size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
+            results.append(compiled(np.pad(batch, padding))[: len(batch)])
+        return np.concatenate(results).astype("float32", copy=False)
+
+    # Configuration and files.
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """The model's own arguments and their defaults, in the order of its ``__init__``."""
+        own = {}
+        for parent in cls.__mro__:
+            parameters = inspect.signature(parent.__init__).parameters.values()
+            own |= {p.name: p.default for p in parameters if p.name != "self" and p.kind not in (2, 4)}
+            if parent is GenerativeModel or all(p.kind != p.VAR_KEYWORD for p in parameters):
+                break
+        return own
+
+    def get_config(self):
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
+
+        It is written beside its place and renamed, so an interrupted save leaves the old file whole.
+        """
+        path = Path(filepath)
+        if zipped is False or path.suffix != ".keras" or str(filepath).startswith("hf:"):
+            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        if not overwrite and path.exists():
+            raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
+        beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+        try:
+            super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for i, variable in enumerate(self._random_state()):
+            store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        random_state = self._random_state()
+        stored = {key: store[key] for key in store.keys()}
+        seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]
+        super().load_own_variables(stored)
+        for variable, value in zip(random_state, seeds, strict=True):
+            variable.assign(value)
+
+
+def to_unit_interval(x):
+    """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
+    x = ops.convert_to_tensor(x)
+    scale = 255.0 if keras.backend.standardize_dtype(x.dtype) == "uint8" else 1.0
+    return ops.cast(x, "float32") / scale

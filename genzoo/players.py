@@ -1,0 +1,160 @@
+"""One optimizer per named player, presented to Keras as the model's single ``optimizer``."""
+
+import dataclasses
+
+import keras
+
+from genzoo.errors import unknown_name
+
+
+@dataclasses.dataclass
+class _Seat:
+    """A player's optimizer and the variables it moves. Not a tuple: Keras would track what is inside."""
+
+    optimizer: keras.optimizers.Optimizer
+    variables: list | None = None
+
+
+@keras.saving.register_keras_serializable("genzoo")
+class Players(keras.optimizers.Optimizer):
+    """The optimizers of all players behind Keras' optimizer interface.
+
+    ``model.optimizer["generator"]`` is the generator's own optimizer, with its own ``iterations`` and moments;
+    ``model.optimizer.iterations`` counts training steps. Players may share variables: each keeps moments of its own.
+
+    Args:
+        optimizers: dict from player name to a ``keras.optimizers.Optimizer`` that no other player uses.
+        name: name of the whole.
+
+    Example:
+
+    >>> model = genzoo.get("dcgan")
+    >>> model.optimizer.names
+    ('discriminator', 'generator')
+    >>> round(float(model.optimizer["generator"].learning_rate), 6)
+    0.0001
+    """
+
+    def __init__(self, optimizers, name="players"):
+        # A callable learning rate, because a number would become one more variable that nobody uses.
+        super().__init__(learning_rate=self._first_learning_rate, name=name)
+        self._seats = {player: _Seat(optimizer) for player, optimizer in optimizers.items()}
+
+    def __getitem__(self, player: str) -> keras.optimizers.Optimizer:
+        return self._seat(player).optimizer
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The players' names, in the order in which the model declares them."""
+        return tuple(self._seats)
+
+    def variables_of(self, player: str) -> list:
+        """The variables that this player moves."""
+        return self._seat(player).variables
+
+    def build(self, variables):
+        """Gives every player its variables: a dict from player name to a list of ``keras.Variable``."""
+        for player, seat in self._seats.items():
+            seat.variables = list(variables[player])
+            seat.optimizer.build(seat.variables)
+        self.built = True
+
+    def apply_for(self, player: str, gradients) -> None:
+        """One update of one player's variables."""
+        seat = self._seat(player)
+        seat.optimizer.apply(gradients, seat.variables)
+
+    def advance(self) -> None:
+        """Counts one training step of the whole."""
+        self._iterations.assign_add(1)
+
+    @property
+    def variables(self):
+        return [*self._variables, *(v for seat in self._seats.values() for v in seat.optimizer.variables)]
+
+    @property
+    def learning_rate(self):
+        """The first player's learning rate. Setting it scales every player's by the same factor.
+
+        So a schedule or ``ReduceLROnPlateau`` keeps the ratio between the players, which is part of the recipe.
+        """
+        return self._first_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        current = float(keras.ops.convert_to_numpy(self._first_learning_rate()))
+        for seat in self._seats.values():
+            mine = float(keras.ops.convert_to_numpy(seat.optimizer.learning_rate))
+            seat.optimizer.learning_rate = value if current in (mine, 0.0) else mine * float(value) / current
+
+    def finalize_variable_values(self, var_list):
+        for seat in self._seats.values():
+            seat.optimizer.finalize_variable_values(seat.variables)
+
+    def save_own_variables(self, store):
+        for key, variable in self._named_variables().items():
+            store[key] = variable.numpy()
+
+    def load_own_variables(self, store):
+        variables = self._named_variables()
+        if set(store.keys()) != set(variables):
+            raise ValueError(
+                f"The file's optimizer state does not fit this model. Expected: {sorted(variables)}. "
+                f"Received: {sorted(store.keys())}. Load with compile=False to go on without it."
+            )
+        for key, variable in variables.items():
+            variable.assign(store[key])
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {"optimizers": {p: serialize(s.optimizer) for p, s in self._seats.items()}, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        config["optimizers"] = {
+            player: keras.saving.deserialize_keras_object(optimizer, custom_objects=custom_objects)
+            for player, optimizer in config["optimizers"].items()
+        }
+        return cls(**config)
+
+    def _seat(self, player):
+        if player not in self._seats:
+            raise unknown_name("player", player, self._seats)
+        return self._seats[player]
+
+    def _first_learning_rate(self):
+        return next(iter(self._seats.values())).optimizer.learning_rate
+
+    def _named_variables(self):
+        named = {f"{player}.{i}": v for player in self._seats for i, v in enumerate(self[player].variables)}
+        return {"iterations": self._iterations, **named}
+
+
+def assign_optimizers(names, optimizer, defaults) -> Players:
+    """The ``Players`` that ``compile(optimizer=...)`` means.
+
+    Args:
+        names: the model's players.
+        optimizer: ``None`` (the model's defaults), a dict from player to optimizer (the rest keep their defaults),
+            one optimizer for all (each player gets a copy), or a ready ``Players``. Where Keras takes a name
+            (``"adam"``) or a config, so does this.
+        defaults: the model's default optimizers by player.
+
+    Raises:
+        ValueError: an unknown player.
+    """
+    if isinstance(optimizer, Players):
+        return optimizer
+    if not isinstance(optimizer, dict) or "class_name" in optimizer:
+        optimizer = {} if optimizer is None else dict.fromkeys(names, optimizer)
+    for player in optimizer:
+        if player not in names:
+            raise unknown_name("player", player, names)
+    chosen = {}
+    for player in names:
+        mine = keras.optimizers.get(optimizer.get(player, defaults[player]))
+        if any(mine is other for other in chosen.values()):  # one object cannot hold two players' moments
+            mine = mine.from_config(mine.get_config())
+        chosen[player] = mine
+    return Players(chosen)

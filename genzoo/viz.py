@@ -1,0 +1,79 @@
+"""Pictures: grids of images (Pillow) and curves of a history (matplotlib)."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def image_grid(images, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
+    """Tiles images into one.
+
+    Args:
+        images: float array ``(n, height, width, channels)`` in [0, 1], or uint8; 1 or 3 channels.
+        columns: images per row; by default as square as possible.
+        padding: white pixels between images and around them.
+        min_size: images smaller than this are enlarged by a whole factor, so that every pixel stays a square.
+
+    Returns:
+        uint8 array ``(height, width)`` or ``(height, width, 3)``.
+
+    Example:
+
+    >>> import numpy as np
+    >>> image_grid(np.zeros((6, 28, 28, 1)), columns=3, min_size=28).shape
+    (62, 92)
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
+        raise ValueError(f"Expected images (n, height, width, 1 or 3), n at least 1. Received: shape {images.shape}")
+    if images.dtype != np.uint8:
+        images = np.round(255 * np.clip(images, 0, 1)).astype("uint8")
+    factor = max(1, math.ceil(min_size / max(images.shape[1:3])))
+    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    n, height, width, channels = images.shape
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
+    rows = math.ceil(n / columns)
+    grid = np.full((rows * (height + padding) + padding, columns * (width + padding) + padding, channels), 255, "uint8")
+    for i, image in enumerate(images):
+        top = padding + (i // columns) * (height + padding)
+        left = padding + (i % columns) * (width + padding)
+        grid[top : top + height, left : left + width] = image
+    return grid[..., 0] if channels == 1 else grid
+
+
+def save_image(path, image) -> Path:
+    """Writes a uint8 array as a picture in the format of the path's suffix, beside its place and then renamed."""
+    from PIL import Image
+
+    path = Path(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"The suffix decides the picture's format, such as grid.png. Received: {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        Image.fromarray(image).save(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def loss_curves(history: dict[str, list[float]]):
+    """A matplotlib figure of every metric of a ``History.history`` over the epochs, validation dashed.
+
+    Needs matplotlib: ``pip install 'genzoo[plot]'``.
+    """
+    from matplotlib.figure import Figure
+
+    names = [name for name in history if not name.startswith("val_")]
+    figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        epochs = range(1, len(history[name]) + 1)
+        axes.plot(epochs, history[name], label="training")
+        if f"val_{name}" in history:
+            axes.plot(epochs, history[f"val_{name}"], "--", label="validation")
+            axes.legend()
+        axes.set(title=name.replace("_", " "), xlabel="epoch")
+    return figure
