@@ -1,8 +1,11 @@
 """What goes into ``fit``: the forms of data it takes, the checks on them, and seeded batches of arrays."""
 
+import copy
+import dataclasses
 import itertools
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,7 +28,6 @@ class ImageBatches(keras.utils.PyDataset):
         endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
 
     Example:
-
     >>> import numpy as np
     >>> batches = ImageBatches(np.zeros((10, 8, 8, 1), "uint8"), batch_size=4)
     >>> len(batches), batches[2][0].shape
@@ -80,7 +82,7 @@ class ImageBatches(keras.utils.PyDataset):
         cut = len(self.images) - round(fraction * len(self.images))
         if not 0 < cut < len(self.images):
             raise ValueError(
-                f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)} images."
+                f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)}."
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
         train = ImageBatches(self.images[:cut], labels[0], self.batch_size, self.shuffle, self.seed)
@@ -121,12 +123,32 @@ def split_batch(batch):
 
 def peek(data):
     """The first batch of a data set, and a data set that still has it."""
+    if isinstance(data, (str, Path)):
+        raise ValueError(f"Expected images or a data set. Received: {str(data)!r}. Load it: genzoo.data.load(...)")
     if isinstance(data, keras.utils.PyDataset):
         return data[0], data
+    if hasattr(data, "collate_fn"):
+        data = _loader_of_tuples(data)
     if isinstance(data, types.GeneratorType):
         first = _first(data)
         return first, (batch for batch in itertools.chain([first], data))
     return _first(iter(data)), data
+
+
+def _loader_of_tuples(loader):
+    """The torch ``DataLoader``, yielding ``(x,)`` or ``(x, y)``: Keras takes no bare tensors and dicts from one."""
+    tupled = copy.copy(loader)
+    tupled.collate_fn = _Tupled(loader.collate_fn)
+    return tupled
+
+
+@dataclasses.dataclass
+class _Tupled:  # a class, because worker processes pickle it
+    collate: Callable
+
+    def __call__(self, samples):
+        x, y = split_batch(self.collate(samples))
+        return (x,) if y is None else (x, y)
 
 
 def _first(iterator):

@@ -17,7 +17,6 @@ class SampleGrid(keras.callbacks.Callback):
         seed: seed of the noise.
 
     Example:
-
     >>> import genzoo
     >>> callback = SampleGrid("samples", n=16)
     """
@@ -47,8 +46,16 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous = {}
 
     def on_train_begin(self, logs=None):
+        self.restore()  # what a fit that raised has left
+        self.received = None
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._stop)
+            self._previous[number] = signal.signal(number, self._note)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._stop_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._stop_if_asked()
 
     def on_train_end(self, logs=None):
         self.restore()
@@ -59,7 +66,11 @@ class StopOnSignal(keras.callbacks.Callback):
             signal.signal(number, handler)
         self._previous = {}
 
-    def _stop(self, number, frame):
+    def _note(self, number, frame):
+        # Nothing more: on JAX merely to touch `self.model` in the middle of a step would attach donated weights to it.
         self.received = signal.Signals(number)
-        self.model.stop_training = True
         self.restore()
+
+    def _stop_if_asked(self):
+        if self.received:
+            self.model.stop_training = True

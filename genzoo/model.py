@@ -446,7 +446,7 @@ class GenerativeModel(engine.TrainingStep, keras.Model):
 
     def load_own_variables(self, store):
         random_state = self._random_state()
-        stored = {key: store[key] for key in store.keys()}
+        stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
         seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]
         super().load_own_variables(stored)
         for variable, value in zip(random_state, seeds, strict=True):

@@ -27,7 +27,6 @@ class Players(keras.optimizers.Optimizer):
         name: name of the whole.
 
     Example:
-
     >>> model = genzoo.get("dcgan")
     >>> model.optimizer.names
     ('discriminator', 'generator')
@@ -106,8 +105,7 @@ class Players(keras.optimizers.Optimizer):
             variable.assign(store[key])
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return {"optimizers": {p: serialize(s.optimizer) for p, s in self._seats.items()}, "name": self.name}
+        return {"optimizers": {p: _portable_config(s.optimizer) for p, s in self._seats.items()}, "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -131,6 +129,15 @@ class Players(keras.optimizers.Optimizer):
         return {"iterations": self._iterations, **named}
 
 
+def _portable_config(optimizer):
+    """The serialized optimizer under its public name: torch has private subclasses that no other backend can run."""
+    config = keras.saving.serialize_keras_object(optimizer)
+    public = getattr(keras.optimizers, config["class_name"], None)
+    if isinstance(public, type) and isinstance(optimizer, public):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config
+
+
 def assign_optimizers(names, optimizer, defaults) -> Players:
     """The ``Players`` that ``compile(optimizer=...)`` means.
 
@@ -146,15 +153,18 @@ def assign_optimizers(names, optimizer, defaults) -> Players:
     """
     if isinstance(optimizer, Players):
         return optimizer
-    if not isinstance(optimizer, dict) or "class_name" in optimizer:
-        optimizer = {} if optimizer is None else dict.fromkeys(names, optimizer)
+    if optimizer is None:
+        optimizer = {}
+    elif not isinstance(optimizer, dict) or "class_name" in optimizer:
+        shared = keras.optimizers.get(optimizer)
+        optimizer = {player: shared.from_config(shared.get_config()) for player in names}
     for player in optimizer:
         if player not in names:
             raise unknown_name("player", player, names)
-    chosen = {}
-    for player in names:
-        mine = keras.optimizers.get(optimizer.get(player, defaults[player]))
-        if any(mine is other for other in chosen.values()):  # one object cannot hold two players' moments
-            mine = mine.from_config(mine.get_config())
-        chosen[player] = mine
+    chosen = {player: keras.optimizers.get(optimizer.get(player, defaults[player])) for player in names}
+    if len({id(o) for o in chosen.values()}) < len(chosen):
+        raise ValueError(
+            "Two players have the same optimizer object, which cannot hold the moments of both. "
+            "Pass it alone (each player gets a copy), or one object per player."
+        )
     return Players(chosen)

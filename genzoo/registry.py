@@ -55,7 +55,6 @@ def register(name: str, target: Any = None, *, config=None, tags: Iterable[str] 
         ValueError: the name is taken by another target, or is not lowercase kebab.
 
     Example:
-
     >>> import genzoo
     >>> genzoo.register("tiny-vae", "genzoo.models.vae:VAE", config={"latent_dim": 2})
     >>> genzoo.get("tiny-vae").latent_dim
@@ -72,8 +71,10 @@ def register(name: str, target: Any = None, *, config=None, tags: Iterable[str] 
     builtin = isinstance(target, str) and target.startswith("genzoo.models.")
     source = "genzoo" if builtin else "registered"
     spec = ModelSpec(key, target, dict(config or {}), frozenset(tags), summary, source)
-    if key in _specs and _specs[key].target != target:
-        raise ValueError(f"The name {key!r} is taken by {_specs[key].target}. Received: {target}. Choose another name.")
+    if key in _specs and _path(_specs[key].target) != _path(target):  # the same path: a notebook's cell ran again
+        raise ValueError(
+            f"The name {key!r} is taken by {_path(_specs[key].target)}. Received: {_path(target)}. Choose another name."
+        )
     _specs[key] = spec
 
 
@@ -85,7 +86,6 @@ def list_models(pattern: str = "*", tags: Iterable[str] | str = ()) -> list[str]
         tags: only models that have all of these. A plugin's tags are known once it is loaded.
 
     Example:
-
     >>> import genzoo
     >>> genzoo.list_models("*gan")
     ['dcgan']
@@ -123,7 +123,6 @@ def get(model: str | Mapping[str, Any], /, **config):
         ValueError: unknown model, or an argument that it does not take or that is out of range.
 
     Example:
-
     >>> import genzoo
     >>> genzoo.get("vae", latent_dim=2).latent_dim
     2
@@ -169,6 +168,11 @@ def all_specs() -> dict[str, ModelSpec]:
 def _plugin_specs():
     for point in entry_points(group=ENTRY_POINT_GROUP):
         yield _distribution(point), ModelSpec(_key(point.name), point.value, source=_distribution(point))
+
+
+def _path(target):
+    """A target as ``"package.module:Class"``."""
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
 
 
 def _distribution(point: EntryPoint) -> str:

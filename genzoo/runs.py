@@ -2,13 +2,16 @@
 
 RUN/run.json            the model's name and options, data, seed, versions, epochs done
 RUN/model.keras         the model after the last epoch, whole
-RUN/history.csv         a row of metrics per epoch
+RUN/history.csv         a row of metrics per whole epoch
 RUN/samples/            a grid per epoch, from fixed noise
 """
 
+import contextlib
+import csv
 import importlib.metadata
 import json
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -29,6 +32,7 @@ class Run:
 
     def __init__(self, directory, config: dict):
         self.directory, self.config = Path(directory), config
+        self._made = []
 
     @classmethod
     def create(cls, directory, config: dict) -> "Run":
@@ -41,19 +45,28 @@ class Run:
         run = cls(directory, {**config, "backend": keras.backend.backend(), "versions": _versions(), "epochs_done": 0})
         if run.model_path.exists() or run._config_path.exists():
             raise FileExistsError(
-                f"{directory} holds a run already. Choose another --out, or continue it with `genzoo resume {directory}`."
+                f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
             )
+        run._made = [path for path in (run.directory, *run.directory.parents) if not path.exists()]
         run.directory.mkdir(parents=True, exist_ok=True)
         run._write_config()
         return run
 
     @classmethod
     def open(cls, directory) -> "Run":
-        """Reads a run that ``create`` made."""
+        """Reads a run that ``create`` made.
+
+        Raises:
+            FileNotFoundError: there is no run.
+            ValueError: its ``run.json`` is damaged.
+        """
         path = Path(directory) / "run.json"
         if not path.exists():
             raise FileNotFoundError(f"{directory} is not a run directory: it has no run.json.")
-        return cls(directory, json.loads(path.read_text()))
+        try:
+            return cls(directory, json.loads(path.read_text()))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged ({error}).") from error
 
     @property
     def model_path(self) -> Path:
@@ -63,11 +76,20 @@ class Run:
     def _config_path(self) -> Path:
         return self.directory / "run.json"
 
+    @property
+    def _history_path(self) -> Path:
+        return self.directory / "history.csv"
+
     def model(self):
-        """The saved model, or a new one where no epoch was saved yet."""
-        if self.model_path.exists():
-            return saving.load(self.model_path)
-        return registry.get(self.config["model"], **self.config["options"])
+        """The saved model, or a new one where none was saved yet; ``config["epochs_done"]`` then says how far it is."""
+        if not self.model_path.exists():
+            self.config["epochs_done"] = 0
+            return new_model(self.config)
+        model, known = saving.load(self.model_path), self.config.get("epochs_at_step", {})
+        if str(_steps(model)) not in known:
+            raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
+        self.config["epochs_done"] = known[str(_steps(model))]
+        return model
 
     def train(self, model, data, epochs: int, **fit_options) -> StopOnSignal:
         """Fits up to ``epochs`` in all, keeping model, samples and history after each.
@@ -75,38 +97,97 @@ class Run:
         Returns:
             The callback that says whether a signal ended training; the model is saved in any case.
         """
+        self.config["epochs"] = epochs
         stop = StopOnSignal()
-        callbacks = [
-            SampleGrid(self.directory / "samples"),
-            keras.callbacks.CSVLogger(self.directory / "history.csv", append=True),
-            _KeepModel(self, stop),
-            stop,
-        ]
+        callbacks = [SampleGrid(self.directory / "samples"), _Keep(self), stop]
         try:
             model.fit(data, epochs=epochs, initial_epoch=self.config["epochs_done"], callbacks=callbacks, **fit_options)
         finally:
             stop.restore()
         return stop
 
-    def keep(self, model, epochs_done: int) -> None:
-        """Saves the model and counts its whole epochs."""
-        model.save(self.model_path)
+    def keep(self, model, epochs_done: int, logs: dict | None) -> None:
+        """Saves the model after ``epochs_done`` whole epochs, with the last one's metrics.
+
+        The model's file is what counts, and comes last. Whenever the process ends, the training steps in that file
+        say which epoch it is of, and ``run.json`` knows the epochs of both the old file and the new one.
+        """
+        if logs is not None:
+            self._add_to_history({"epoch": epochs_done, **logs})
+        known = self.config.get("epochs_at_step", {})
+        self.config["epochs_at_step"] = {**dict(list(known.items())[-1:]), str(_steps(model)): epochs_done}
         self.config["epochs_done"] = epochs_done
         self._write_config()
+        model.save(self.model_path)
+
+    @contextlib.contextmanager
+    def discarded_on_failure(self):
+        """Removes the directory again if what runs inside raises before any model was saved."""
+        try:
+            yield
+        except BaseException:
+            if not self.model_path.exists():
+                self._config_path.unlink(missing_ok=True)
+                self._history_path.unlink(missing_ok=True)
+                if self.directory in self._made:
+                    shutil.rmtree(self.directory)
+                for parent in self._made[1:]:
+                    with contextlib.suppress(OSError):  # in use by now
+                        parent.rmdir()
+            raise
+
+    def forget_later_history(self) -> None:
+        """Drops the rows of epochs that the saved model has not seen whole."""
+        if self._history_path.exists():
+            with open(self._history_path, newline="") as file:
+                rows = list(csv.reader(file))
+            done = self.config["epochs_done"]
+            kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= done]
+            self._replace(self._history_path, "".join(",".join(row) + "\n" for row in kept))
+
+    def _add_to_history(self, row):
+        new = not self._history_path.exists()
+        with open(self._history_path, "a") as file:
+            file.write((",".join(row) + "\n" if new else "") + ",".join(map(str, row.values())) + "\n")
 
     def _write_config(self):
-        beside = self._config_path.with_suffix(".json.new")
-        beside.write_text(json.dumps(self.config, indent=2) + "\n")
-        os.replace(beside, self._config_path)
+        self._replace(self._config_path, json.dumps(self.config, indent=2) + "\n")
+
+    @staticmethod
+    def _replace(path, text):
+        beside = path.with_name(f".{os.getpid()}.{path.name}")
+        try:
+            beside.write_text(text)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
-class _KeepModel(keras.callbacks.Callback):
-    def __init__(self, run, stop):
+class _Keep(keras.callbacks.Callback):
+    """Keeps the model and its history after every epoch, and after the part of one that a signal ended."""
+
+    def __init__(self, run):
         super().__init__()
-        self.run, self.stop = run, stop
+        self.run, self._batches = run, 0
+
+    def on_train_begin(self, logs=None):
+        self.run.forget_later_history()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._batches = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
-        self.run.keep(self.model, epoch if self.stop.received else epoch + 1)
+        whole = not self.model.stop_training or self._batches == self.params["steps"]
+        self.run.keep(self.model, epoch + whole, logs if whole else None)
+
+
+def new_model(config: dict):
+    """The untrained model that a run's config describes."""
+    model = registry.get(config["model"], **config["options"])
+    if config.get("learning_rate") is not None:
+        for player in model.optimizer.names:
+            model.optimizer[player].learning_rate = config["learning_rate"]
+    return model
 
 
 def free_directory(root, name: str) -> Path:
@@ -117,6 +198,13 @@ def free_directory(root, name: str) -> Path:
     return path
 
 
+def _steps(model):
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
 def _versions():
-    installed = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()}
-    return {package: installed[package] for package in PACKAGES if package in installed}
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions

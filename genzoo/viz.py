@@ -20,7 +20,6 @@ def image_grid(images, columns: int | None = None, padding: int = 2, min_size: i
         uint8 array ``(height, width)`` or ``(height, width, 3)``.
 
     Example:
-
     >>> import numpy as np
     >>> image_grid(np.zeros((6, 28, 28, 1)), columns=3, min_size=28).shape
     (62, 92)
@@ -68,6 +67,8 @@ def loss_curves(history: dict[str, list[float]]):
     from matplotlib.figure import Figure
 
     names = [name for name in history if not name.startswith("val_")]
+    if not names:
+        raise ValueError("Expected a history with metrics. Received: an empty one. Was a whole epoch trained?")
     figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         epochs = range(1, len(history[name]) + 1)

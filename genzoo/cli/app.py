@@ -1,9 +1,13 @@
 """The commands. Keras is imported inside them, after ``--backend`` is known."""
 
 import contextlib
+import importlib.util
+import inspect
 import json
 import os
+import re
 import sys
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +42,7 @@ def main() -> None:
     """Runs the command; known errors become one line and exit code 1."""
     try:
         app()
-    except (ValueError, OSError, ModuleNotFoundError, NotImplementedError) as error:
+    except (ValueError, OSError, ImportError, NotImplementedError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_escaped(_one_line(error))}", highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -62,28 +66,41 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*
 
 @app.command()
 def info(name: Name):
-    """Shows a model's options, players, metrics and reference."""
-    cls = registry.spec(name).load()
-    model = registry.get(name)
-    table = Table("option", "default", box=None, pad_edge=False)
-    for option in cls.options():
-        table.add_row(option, repr(getattr(model, option)))
-    players = Table("player", "moves", "optimizer", box=None, pad_edge=False)
-    for player, networks in cls.players.items():
+    """Shows a model's options, players, metrics, deviations from its paper, and reference."""
+    spec, model = registry.spec(name), registry.get(name)
+    doc = inspect.getdoc(type(model)) or ""
+    options = _table("option", "default")
+    for option in model.options():
+        options.add_row(option, json.dumps(getattr(model, option), default=repr))
+    players = _table("player", "moves", "optimizer")
+    for player, networks in model.players.items():
         optimizer = model.optimizer[player]
-        rate = f"{float(optimizer.learning_rate):g}"
-        players.add_row(player, ", ".join(networks), f"{type(optimizer).__name__}, learning rate {rate}")
-    metrics = Table("metric", "what", box=None, pad_edge=False)
+        rate = f"learning rate {float(optimizer.learning_rate):g}"
+        players.add_row(player, ", ".join(networks), f"{type(optimizer).__name__}, {rate}")
+    metrics = _table("metric", "what")
     for metric in model.metrics:
-        metrics.add_row(metric.name, cls.logs.get(metric.name, "objective of the player, averaged over the epoch"))
-    import inspect
+        metrics.add_row(metric.name, model.logs.get(metric.name, "what the player minimises"))
 
-    console.print(_escaped(inspect.cleandoc(cls.__doc__).split("\n\nArgs:")[0]), highlight=False)
-    for shown in (table, players, metrics):
+    console.print(f"[bold]{_escaped(spec.name)}[/]  {_escaped(spec.summary)}", highlight=False)
+    if doc.split("\n")[0] != spec.summary:
+        _say(_plain(doc.split("\n")[0]))
+    _say(f"Batch size {model.batch_size}. Tags: {', '.join(sorted(model.tags)) or 'none'}.")
+    for table in (options, players, metrics):
         console.print()
-        console.print(shown)
-    console.print(f"\nBatch size {cls.batch_size}. Tags: {', '.join(sorted(cls.tags))}.", highlight=False)
-    console.print(f"Set an option with --set, as in: genzoo train {name} --set {next(iter(cls.options()))}=...")
+        console.print(table)
+    deviations = re.split(r"^\d+\. ", _section(doc, "Deviations"), flags=re.MULTILINE)
+    if deviations[1:]:
+        console.print("\nDeviations from the paper", style="bold")
+        numbered = Table.grid(padding=(0, 1))
+        for number, text in enumerate(deviations[1:], 1):
+            numbered.add_row(f"{number}.", _escaped(_plain(" ".join(text.split()))))
+        console.print(numbered, highlight=False)
+    if reference := _section(doc, "Reference"):
+        console.print("\nReference", style="bold")
+        _say(reference)
+    if options.rows:
+        option = next(iter(model.options()))
+        _say(f"\nSet an option: genzoo train {name} --set {option}={json.dumps(getattr(model, option), default=repr)}")
 
 
 @app.command()
@@ -91,7 +108,7 @@ def train(
     name: Name,
     data: Annotated[str, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.")] = "digits",
     split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
-    image_size: Annotated[int | None, typer.Option(help="Resize images to this height and width.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images to this height and width.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 10,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step.", show_default="the model's")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="For every player.", show_default="the paper's")] = None,
@@ -103,20 +120,15 @@ def train(
     """Trains a model, with a grid of samples per epoch, and saves it."""
     _use(backend)
     options = {"seed": seed, **_parsed(set_ or [])}
-    directory = out or _runs().free_directory("runs", f"{name}-{Path(data).stem}".replace("/", "-"))
-    model = registry.get(name, **options)
-    if learning_rate is not None:
-        for player in model.optimizer.names:
-            model.optimizer[player].learning_rate = learning_rate
-    config = {
-        "model": name,
-        "options": options,
-        "data": {"name": data, "split": split, "image_size": image_size, "batch_size": batch_size or model.batch_size},
-        "seed": seed,
-        "epochs": epochs,
-    }
-    loaded = _load_data(config)
-    _train(_runs().Run.create(directory, config), model, loaded, epochs)
+    config = {"model": name, "options": options, "learning_rate": learning_rate, "seed": seed, "epochs": epochs}
+    model = _runs().new_model(config)
+    source = str(Path(data).expanduser().resolve()) if Path(data).expanduser().exists() else data
+    batch_size = batch_size or model.batch_size
+    config["data"] = {"name": source, "split": split, "image_size": image_size, "batch_size": batch_size}
+    directory = out or _runs().free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}"))
+    run = _runs().Run.create(directory, config)
+    with run.discarded_on_failure():
+        _train(run, model, _load_data(config), epochs)
 
 
 @app.command()
@@ -125,15 +137,14 @@ def resume(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="as first asked")] = None,
     backend: BackendOption = None,
 ):
-    """Continues a run where it stopped, as if it had never stopped."""
+    """Continues a run after its last whole epoch, as if it had never stopped."""
     _use(backend)
     opened = _runs().Run.open(run)
-    epochs = epochs or opened.config["epochs"]
-    if opened.config["epochs_done"] >= epochs:
-        raise ValueError(
-            f"{run} has {opened.config['epochs_done']} of {epochs} epochs already. Ask for more: --epochs."
-        )
-    _train(opened, opened.model(), _load_data(opened.config), epochs)
+    model, epochs = opened.model(), epochs or opened.config["epochs"]
+    done = opened.config["epochs_done"]
+    if done >= epochs:
+        raise ValueError(f"{run} has {done} of {epochs} epochs already. Ask for more: --epochs {done + 10}")
+    _train(opened, model, _load_data(opened.config), epochs)
 
 
 @app.command()
@@ -151,20 +162,20 @@ def sample(
 
     model = saving.load(source, compile=False)
     viz.save_image(output, viz.image_grid(model.sample(n, seed=seed), columns))
-    console.print(f"{n} images in {output}", highlight=False)
+    _say(f"{n} images in {output}")
 
 
 def _train(run, model, data, epochs):
-    first = run.config["epochs_done"]
-    console.print(f"{run.config['model']} on {run.config['data']['name']}, {_backend()}, into {run.directory}")
-    stopped = run.train(model, data, epochs)
+    first = run.config["epochs_done"] + 1
+    _say(f"{run.config['model']} on {run.config['data']['name']}, {_backend()}, into {run.directory}")
+    stopped = run.train(model, data, epochs, verbose=1 if console.is_terminal else 2)
     done = run.config["epochs_done"]
-    if stopped.received:
-        console.print(f"\nStopped in epoch {done + 1}. The model is saved in {run.model_path}", highlight=False)
-        console.print(f"Go on: genzoo resume {run.directory}", highlight=False)
-        sys.exit(128 + stopped.received)
-    console.print(f"Epochs {first + 1} to {done}. Model: {run.model_path}", highlight=False)
-    console.print(f"Samples: {run.directory}/samples/epoch-{done:03d}.png", highlight=False)
+    if done < epochs:
+        _say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
+        _say(f"Go on: genzoo resume {run.directory}")
+        sys.exit(128 + (stopped.received or 0))
+    _say(f"{f'Epochs {first} to' if first < done else 'Epoch'} {done}. Model: {run.model_path}")
+    _say(f"Samples: {run.directory / 'samples' / f'epoch-{done:03d}.png'}")
 
 
 def _load_data(config):
@@ -183,6 +194,8 @@ def _load_data(config):
 
 def _use(backend):
     if backend is not None:
+        if importlib.util.find_spec(backend.value) is None:
+            raise ModuleNotFoundError(f"{backend} is not installed. Install it: pip install 'genzoo[{backend}]'")
         os.environ["KERAS_BACKEND"] = backend.value
 
 
@@ -208,6 +221,26 @@ def _parsed(pairs):
         with contextlib.suppress(ValueError):  # what is not JSON is a string
             options[key.replace("-", "_")] = json.loads(value)
     return options
+
+
+def _say(text):
+    """Prints text as it is. Lines are not broken, so that paths in them can be copied."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(*columns):
+    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+
+
+def _section(doc, title):
+    """What a docstring says below ``title:``."""
+    found = re.search(rf"^{title}:\n((?:[ ]+.*\n|\n)+)", doc + "\n", flags=re.MULTILINE)
+    return textwrap.dedent(found[1]).strip() if found else ""
+
+
+def _plain(text):
+    """Docstring markup as plain text."""
+    return re.sub(r"``|(?<!\\)\$", "", text)
 
 
 def _one_line(error):

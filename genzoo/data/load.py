@@ -6,7 +6,6 @@ import numpy as np
 
 from genzoo.batches import ImageBatches, check_images
 from genzoo.data import files, named
-from genzoo.errors import unknown_name
 
 
 def load(
@@ -23,27 +22,27 @@ def load(
 
     Args:
         name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), any name of TensorFlow
-            Datasets (``"mnist"``, ``"fashion_mnist"``, ``"cifar10"``, ...), a folder of images (one subfolder a
-            class, if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
-            ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``).
+            Datasets (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder
+            a class, if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
+            ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``). A folder wins over a name.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
-        image_size: resize to this height and width; needed where images differ in size.
+        image_size: crop to this height and width's aspect ratio and resize; needed where images differ in size.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
 
     Returns:
         A ``genzoo.batches.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
-        set does not fit in memory. Both go into ``fit`` and ``evaluate``.
+        set does not fit in memory. Both go into ``fit`` and ``evaluate``. Integer images that are all 0 or 1, such
+        as ``"binarized_mnist"``, come as bool.
 
     Raises:
         ValueError: unknown name, empty folder, images of different sizes, a file without images.
         ModuleNotFoundError: the source needs a package that is not installed; says which.
 
     Example:
-
     >>> import genzoo
     >>> digits = genzoo.data.load("digits")
     >>> digits.images.shape, digits.images.dtype, sorted(set(digits.labels.tolist()))
@@ -59,17 +58,21 @@ def load(
         found = files.npz(path, split)
     elif path.is_dir():
         found = files.folder(path, split, size)
-    elif "/" in name_or_path or path.suffix:
-        raise unknown_name("data set", name_or_path, [], "There is no such file or folder, and no such name.")
+    elif path.exists():
+        raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
+    elif path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
+        raise FileNotFoundError(f"There is no file or folder {name_or_path}.")
     else:
         found = named.tfds_or_keras(name_or_path, split, size, data_dir)
     if not isinstance(found, tuple):  # too large for memory: a tf.data.Dataset
         return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
     images, labels = found
     images = images[..., None] if np.ndim(images) == 3 else images
+    if images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
+        images = images.astype(bool)
+    check_images(images)
     if size is not None and images.shape[1:3] != tuple(size):
         images = np.stack([files.resized(image, size) for image in images])
-    check_images(images)
     return ImageBatches(images, labels, batch_size, shuffle, seed)
 
 

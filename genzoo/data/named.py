@@ -40,7 +40,10 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
-        raise unknown_name("data set", name, ["digits", *tfds.list_builders()]) from error
+        hint = "There is no such file or folder either."
+        raise unknown_name("data set", name, ["digits", *tfds.list_builders()], hint) from error
+    except AssertionError as error:  # TFDS' word for a version that there is not
+        raise ValueError(str(error)) from error
     if _random_access(builder):
         return _decoded(builder.as_data_source(split=split), size)
     if not has_tensorflow:
@@ -51,6 +54,9 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
             f"{builder.data_path}. Install TensorFlow (pip install 'genzoo[tensorflow]') to prepare it."
         )
     builder.download_and_prepare()
+    _check_has_image(builder.info.features)
+    if size is None and None in builder.info.features["image"].shape:
+        raise ValueError(f"The images of {name!r} differ in size. Pass image_size= to resize them.")
     dataset = builder.as_dataset(split=split, shuffle_files=False)
     dataset = dataset.map(lambda example: _image_and_label(example, size))
     if _decoded_bytes(builder, split, size) > IN_MEMORY_BYTES:
@@ -90,12 +96,14 @@ def _decoded(examples, size):
 
 
 def _image_and_label(example, size):
-    _check_has_image(example)
+    image = example["image"]
     if size is not None:
         import tensorflow as tf
 
-        example["image"] = tf.cast(tf.image.resize(example["image"], size, antialias=True), "uint8")
-    return {key: example[key] for key in ("image", "label") if key in example}
+        # Pillow here too, so that a set looks the same whichever file format its store has.
+        resize = tf.numpy_function(lambda image: resized(image, size), [image], image.dtype)
+        image = tf.ensure_shape(resize, (*size, image.shape[-1]))
+    return {"image": image, **({"label": example["label"]} if "label" in example else {})}
 
 
 def _check_has_image(example):

@@ -33,7 +33,10 @@ class _Phase(keras.Layer):
     """Calls a function as if it were a layer, so that the layers inside it inherit ``training``."""
 
     def call(self, fn=None, training=None):
-        return fn()
+        try:
+            return fn(), None
+        except Exception as error:  # handed out, because Keras would bury it under "Arguments received by call()"
+            return None, error
 
 
 _phase = _Phase(dtype="float32", autocast=False, name="phase")
@@ -45,4 +48,7 @@ def in_phase(fn, training: bool):
     Without it ``self.generator(z)`` in a custom step means inference: dropout is off and batch
     normalisation never learns its statistics.
     """
-    return _phase(fn=fn, training=training)
+    result, error = _phase(fn=fn, training=training)
+    if error is not None:
+        raise error
+    return result

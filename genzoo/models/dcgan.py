@@ -28,7 +28,6 @@ class DCGAN(GenerativeModel):
         ValueError: at the first batch, if the images' height or width is not divisible by 4.
 
     Example:
-
     >>> import genzoo, numpy as np
     >>> model = genzoo.get("dcgan", latent_dim=8, seed=0)
     >>> history = model.fit(np.zeros((4, 8, 8, 1), "uint8"), verbose=0)

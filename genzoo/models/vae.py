@@ -26,7 +26,6 @@ class VAE(GenerativeModel):
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:
-
     >>> import genzoo, numpy as np
     >>> model = genzoo.get("vae", seed=0)
     >>> history = model.fit(np.zeros((4, 28, 28, 1), "uint8"), verbose=0)

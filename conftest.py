@@ -1,0 +1,40 @@
+"""Settings for every test, and for the examples in docstrings."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Many tests compile the same step; JAX then reads it back instead. Set before JAX is imported.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="genzoo-jax-"))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+if importlib.util.find_spec("torch"):
+    import torch  # noqa: F401  (first: TensorFlow and torch in one process crash in the other order)
+
+import keras
+
+BACKEND = keras.config.backend()
+ENGINES = {"jax", "tensorflow", "torch"}
+collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}.py" for name in ENGINES - {BACKEND})]
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """A TFDS folder that holds MNIST and Fashion-MNIST."""
+    folder = os.environ.get("TFDS_DATA_DIR")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("needs a TFDS store of MNIST: set TFDS_DATA_DIR to a folder that tfds prepared 'mnist' in")
+    return folder
+
+
+@pytest.fixture
+def images():
+    """Random uint8 images of 8x8 and their labels: 20, so that batches of 8 leave a partial one."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (20, 8, 8, 1), dtype="uint8"), rng.integers(0, 10, 20)

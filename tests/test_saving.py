@@ -1,0 +1,191 @@
+"""Files: whole, exact, portable between backends, and honest when they are broken."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from test_models import MODELS, assert_equal, small, state_of
+from toys import ToyOverlap
+
+import genzoo
+
+OTHER_BACKENDS = sorted({"jax", "tensorflow", "torch"} - {keras.config.backend()})
+
+
+def run_python(code, *arguments, backend=None):
+    """Runs code in a new process, torch first as everywhere."""
+    environment = {**os.environ, "KERAS_BACKEND": backend or keras.config.backend()}
+    command = [sys.executable, "-c", "import torch\n" + textwrap.dedent(code), *map(str, arguments)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_epochs_then_two_in_a_new_process_equal_four(name, images, tmp_path):
+    straight, halfway = small(name), small(name)
+    straight.fit(images[0], epochs=4, batch_size=8, verbose=0)
+    halfway.fit(images[0], epochs=2, batch_size=8, verbose=0)
+    halfway.save(tmp_path / "half.keras")
+    np.save(tmp_path / "x.npy", images[0])
+    run_python(
+        """
+        import sys, numpy as np, genzoo
+        folder = sys.argv[1]
+        model = genzoo.load(f"{folder}/half.keras")
+        model.fit(np.load(f"{folder}/x.npy"), epochs=4, initial_epoch=2, batch_size=8, verbose=0)
+        model.save(f"{folder}/full.keras")
+        """,
+        tmp_path,
+    )
+    assert_equal(state_of(genzoo.load(tmp_path / "full.keras")), state_of(straight))
+
+
+@pytest.mark.parametrize("backend", OTHER_BACKENDS)
+def test_a_file_decodes_the_same_images_and_trains_on_another_backend(backend, images, tmp_path):
+    for name in MODELS:
+        model = small(name)
+        model.fit(images[0], batch_size=8, verbose=0)
+        model.save(tmp_path / f"{name}.keras")
+    np.save(tmp_path / "x.npy", images[0])
+    run_python(
+        """
+        import sys, keras, numpy as np, genzoo
+        folder, backend = sys.argv[1:3]
+        assert keras.backend.backend() == backend
+        x = np.load(f"{folder}/x.npy")
+        for name in sys.argv[3:]:
+            model = genzoo.load(f"{folder}/{name}.keras")
+            images = model.sample(9, seed=5)
+            scores = model.evaluate(x, verbose=0, return_dict=True)
+            players = {p: int(model.optimizer[p].iterations) for p in model.optimizer.names}
+            assert set(players.values()) == {3}, players
+            model.fit(x, verbose=0)
+            np.savez(f"{folder}/{name}.npz", images=images, **scores)
+        """,
+        tmp_path,
+        backend,
+        *MODELS,
+        backend=backend,
+    )
+    for name in MODELS:
+        here = genzoo.load(tmp_path / f"{name}.keras")
+        there = np.load(tmp_path / f"{name}.npz")
+        np.testing.assert_allclose(there["images"], here.sample(9, seed=5), atol=1e-4)
+        for metric, value in here.evaluate(images[0], verbose=0, return_dict=True).items():
+            # The noise differs by backend, so scores agree only roughly.
+            np.testing.assert_allclose(there[metric], value, rtol=0.1, err_msg=metric)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_holds_the_whole_state_and_compiles(name, images, tmp_path):
+    model = small(name, latent_dim=3)
+    model.compile("rmsprop", steps_per_execution=1)
+    model.fit(images[0], batch_size=8, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = genzoo.load(tmp_path / "model.keras")
+    assert loaded.get_config() == model.get_config()
+    assert [type(loaded.optimizer[p]).__name__ for p in loaded.optimizer.names] == ["RMSprop"] * len(model.players)
+    assert_equal(state_of(loaded), state_of(model))
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert_equal(state_of(again), state_of(model))
+    bare = genzoo.load(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(bare.sample(2, seed=0), model.sample(2, seed=0))
+
+
+def test_players_that_share_a_network_are_restored(tmp_path):
+    x, y = np.random.default_rng(0).random((24, 2, 2, 1), dtype="float32"), np.zeros(24)
+    model = ToyOverlap(seed=0)
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = genzoo.load(tmp_path / "model.keras")
+    assert_equal(state_of(loaded), state_of(model))
+    for m in (model, loaded):
+        m.fit(x, y, epochs=2, verbose=0)
+    assert_equal(state_of(loaded), state_of(model))
+
+
+def test_an_unbuilt_model_is_saved_without_weights(tmp_path):
+    with pytest.warns(UserWarning, match="not yet been built"):
+        genzoo.get("vae", latent_dim=3).save(tmp_path / "model.keras")
+    assert genzoo.load(tmp_path / "model.keras").latent_dim == 3
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(images, tmp_path, monkeypatch):
+    model = small("vae")
+    model.fit(images[0], verbose=0)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    old = path.read_bytes()
+
+    def full_disk(store):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save_own_variables", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        model.save(path)
+    assert path.read_bytes() == old
+    assert os.listdir(tmp_path) == ["model.keras"]
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        model.save(path, overwrite=False)
+
+
+def test_broken_files_are_named(images, tmp_path):
+    model = small("vae")
+    model.fit(images[0], verbose=0)
+    whole = tmp_path / "whole.keras"
+    model.save(whole)
+    content = whole.read_bytes()
+    broken = {
+        "truncated": (content[: len(content) // 2], "not a whole .keras file"),
+        "empty": (b"", "not a whole .keras file"),
+        "flipped": (
+            content[:2000] + bytes(255 - b for b in content[2000:2100]) + content[2100:],
+            "damaged|not a whole",
+        ),
+    }
+    for kind, (data, message) in broken.items():
+        path = tmp_path / f"{kind}.keras"
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=message) as error:
+            genzoo.load(path)
+        assert str(path) in str(error.value)
+    with pytest.raises(FileNotFoundError, match="There is no model at"):
+        genzoo.load(tmp_path / "none.keras")
+
+
+def test_a_strangers_file_names_the_package_it_needs_and_imports_nothing(images, tmp_path):
+    model = small("vae")
+    model.fit(images[0], verbose=0)
+    model.save(tmp_path / "whole.keras")
+    with zipfile.ZipFile(tmp_path / "whole.keras") as whole, zipfile.ZipFile(tmp_path / "alien.keras", "w") as alien:
+        for part in whole.namelist():
+            data = whole.read(part)
+            if part == "config.json":
+                config = json.loads(data)
+                config |= {"module": "antigravity", "class_name": "AlienGAN", "registered_name": "alien>AlienGAN"}
+                data = json.dumps(config)
+            alien.writestr(part, data)
+    with pytest.raises(ValueError, match="'AlienGAN' from 'antigravity', which no installed package registers"):
+        genzoo.load(tmp_path / "alien.keras")
+    assert "antigravity" not in sys.modules
+
+
+def test_checkpoint_and_early_stopping_callbacks(images, tmp_path):
+    model = small("vae")
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True),
+        keras.callbacks.EarlyStopping(patience=0, min_delta=1e9),
+        keras.callbacks.BackupAndRestore(tmp_path / "backup"),
+    ]
+    history = model.fit(images[0], epochs=5, validation_data=images[0][:4], callbacks=callbacks, verbose=0).history
+    assert len(history["loss"]) == 2
+    best = genzoo.load(tmp_path / "best.keras")
+    assert int(ops.convert_to_numpy(best.optimizer.iterations)) in (1, 2)
