@@ -1,7 +1,7 @@
 """The loops that genzoo is measured against, written by hand for JAX.
 
 One jitted step whose state is donated. XLA's CPU backend runs the gradients of strided convolutions up to 40 times
-slower than their arithmetic, so ``strided`` and ``transposed`` say there what each other's gradients are.
+slower than their arithmetic, so there ``strided`` and ``transposed`` are defined as each other's gradients.
 """
 
 import functools
@@ -142,8 +142,7 @@ def generate(weights, statistics, key, batch_size):
         return nn.leaky_relu((x - mean) * (lax.rsqrt(variance + EPSILON) * scale) + offset, LEAK)
 
     x = normalised(random.normal(key, (batch_size, 100)) @ kernels[0]).reshape(batch_size, 7, 7, 256)
-    # At stride 1 a transposed convolution is a convolution with the kernel turned round.
-    x = normalised(conv(x, kernels[1][::-1, ::-1].swapaxes(2, 3), 1))
+    x = normalised(conv_transpose(x, kernels[1], 1))
     x = normalised(transposed(x, kernels[2]))
     return jnp.tanh(transposed(x, kernels[3])), changed
 
@@ -190,6 +189,12 @@ def conv(x, kernel, stride):
     return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+def conv_transpose(x, kernel, stride):
+    return lax.conv_transpose(
+        x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), transpose_kernel=True
+    )
+
+
 def sub_pixel(x, kernel):
     """The transpose of ``conv(..., 5x5 kernel, 2)`` as one 3x3 convolution to four interleaved images."""
     batch, height, width, channels = x.shape
@@ -205,12 +210,12 @@ def kernel_gradient(images, kernel, gradient):
 
 
 @jax.custom_vjp
-def strided(x, kernel):
+def cpu_strided(x, kernel):
     return conv(x, kernel, 2)
 
 
 @jax.custom_vjp
-def transposed(x, kernel):
+def cpu_transposed(x, kernel):
     return sub_pixel(x, kernel)
 
 
@@ -224,7 +229,9 @@ def transposed_gradients(inputs, gradient):
     return conv(gradient, kernel, 2), kernel_gradient(gradient, kernel, x)
 
 
-strided.defvjp(lambda x, kernel: (strided(x, kernel), (x, kernel)), strided_gradients)
-transposed.defvjp(lambda x, kernel: (transposed(x, kernel), (x, kernel)), transposed_gradients)
+cpu_strided.defvjp(lambda x, kernel: (conv(x, kernel, 2), (x, kernel)), strided_gradients)
+cpu_transposed.defvjp(lambda x, kernel: (sub_pixel(x, kernel), (x, kernel)), transposed_gradients)
+strided = cpu_strided if ON_CPU else functools.partial(conv, stride=2)
+transposed = cpu_transposed if ON_CPU else functools.partial(conv_transpose, stride=2)
 
 MODELS = {"vae": VAE, "dcgan": DCGAN}

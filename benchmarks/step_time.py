@@ -8,10 +8,11 @@ Both sides train the same networks from the same initial distributions with the 
 array in host memory: they shuffle, cut batches and convert to float themselves, and average their losses on the
 device. ``native_<backend>.py`` holds the loops by hand. One round is one epoch: ``model.fit(images, epochs=1)``, with
 all that Keras does around an epoch, against ``native.epoch()``. Rounds of the two alternate, so that a busy machine
-slows both; the first round of each, which compiles, does not count. Every backend runs in a process of its own.
+slows both; the first round of each, which compiles, does not count. Every backend runs in a process of its own, and
+what is set for the process (``XLA_FLAGS``, ``OMP_NUM_THREADS``) holds for both.
 
-Where both are idle but for this script, minima vary less than medians. Timings of different machines, or of runs that
-were not alone on theirs, do not compare; ratios do, roughly.
+Run it on a machine that does nothing else. Sharing its cores even ruins ratios: torch's threads wait for each other
+in a spin, so on a busy machine it measures the scheduler.
 """
 
 import argparse
@@ -33,14 +34,14 @@ BACKENDS = ("torch", "tensorflow", "jax")
 PACKAGES = ("genzoo", "keras", "numpy", "torch", "tensorflow", "jax")
 IMAGE_SHAPE = (28, 28, 1)
 STEPS = {"vae": 100, "dcgan": 5}
-QUICK_STEPS = {"vae": 5, "dcgan": 1}
+QUICK_STEPS, QUICK_BATCH = 2, 16
 
 
 def main():
     args = parse_arguments()
     print(machine(), end="\n\n", flush=True)
     if args.backend:
-        results = [measure(args.backend, model, steps_of(model, args), args.rounds) for model in args.models]
+        results = [measure(args.backend, model, args) for model in args.models]
     else:
         results = [result for backend in args.backends for result in in_own_process(backend, args)]
     print(table(results))
@@ -55,15 +56,11 @@ def parse_arguments():
     parser.add_argument("--backend", choices=BACKENDS, help="measure this one, in this process")
     parser.add_argument("--steps", type=int, help=f"steps per round (default: {STEPS})")
     parser.add_argument("--rounds", type=int, help="rounds that count (default: 7)")
-    parser.add_argument("--quick", action="store_true", help="one round of few steps: a test, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="few steps of small batches: a test, not a measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round here, and the first losses")
     args = parser.parse_args()
     args.rounds = args.rounds or (1 if args.quick else 7)
     return args
-
-
-def steps_of(model, args):
-    return args.steps or (QUICK_STEPS if args.quick else STEPS)[model]
 
 
 def in_own_process(backend, args):
@@ -73,24 +70,37 @@ def in_own_process(backend, args):
         command = [sys.executable, __file__, "--backend", backend, "--json", file, "--rounds", str(args.rounds)]
         command += ["--models", *args.models, *(["--quick"] if args.quick else [])]
         command += ["--steps", str(args.steps)] if args.steps else []
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ})
+        alone = {"OMP_NUM_THREADS": "1"} if args.quick else {}  # torch's two threads crawl where they lack a core
+        child = subprocess.run(command, capture_output=True, text=True, env=os.environ | alone)
+        if child.returncode:
+            sys.exit(f"{backend} failed:\n{child.stderr}")
         return json.loads(file.read_text())["results"]
 
 
-def measure(backend, name, steps, rounds):
+def measure(backend, name, args):
     """Milliseconds per step of every round, for genzoo and for the loop by hand."""
     os.environ["KERAS_BACKEND"] = backend
     import genzoo
 
     model = genzoo.get(name, seed=0)
-    images = np.random.default_rng(0).integers(0, 256, (steps * model.batch_size, *IMAGE_SHAPE), dtype="uint8")
-    native = importlib.import_module(f"native_{backend}").MODELS[name](images, model.batch_size)
+    steps = args.steps or (QUICK_STEPS if args.quick else STEPS[name])
+    batch_size = QUICK_BATCH if args.quick else model.batch_size
+    images = np.random.default_rng(0).integers(0, 256, (steps * batch_size, *IMAGE_SHAPE), dtype="uint8")
+    native = importlib.import_module(f"native_{backend}").MODELS[name](images, batch_size)
     check(model, native)
-    epochs = {"genzoo": lambda: model.fit(images, epochs=1, verbose=0).history, "native": native.epoch}
-    first_losses = {who: timed(epoch)[0] for who, epoch in epochs.items()}
-    rows = [{who: 1e3 * timed(epoch)[1] / steps for who, epoch in epochs.items()} for _ in range(rounds)]
-    times = {who: [row[who] for row in rows] for who in epochs}
-    return {"backend": backend, "model": name, "steps": steps, "ms_per_step": times, "first_losses": first_losses}
+
+    def fit():
+        history = model.fit(images, batch_size=batch_size, epochs=1, verbose=0).history
+        return {name: values[0] for name, values in history.items()}
+
+    sides = {"genzoo": fit, "native": native.epoch}
+    first_losses = {side: timed(epoch)[0] for side, epoch in sides.items()}
+    rounds = [{side: 1e3 * timed(epoch)[1] / steps for side, epoch in sides.items()} for _ in range(args.rounds)]
+    times = {side: [times[side] for times in rounds] for side in sides}
+    return {
+        "backend": backend, "model": name, "steps": steps, "batch_size": batch_size,
+        "ms_per_step": times, "first_losses": first_losses,
+    }  # fmt: skip
 
 
 def timed(function):

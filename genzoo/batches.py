@@ -209,3 +209,10 @@ def check_range(x):
             f"Float images must lie in [0, 1]. Received: values from {low:g} to {high:g}. "
             "Divide by 255, rescale with (x + 1) / 2 if they lie in [-1, 1], or pass uint8 images as they are."
         )
+
+
+def to_unit_interval(x):
+    """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
+    x = keras.ops.convert_to_tensor(x)
+    scale = 255.0 if keras.backend.standardize_dtype(x.dtype) == "uint8" else 1.0
+    return keras.ops.cast(x, "float32") / scale

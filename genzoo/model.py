@@ -1,4 +1,4 @@
-"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, the verbs, saving."""
+"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, training, saving."""
 
 import contextlib
 import inspect
@@ -14,12 +14,13 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import ImageBatches, check_images, is_array, is_list, peek, split_batch
+from genzoo.batches import ImageBatches, check_images, is_array, is_list, peek, split_batch, to_unit_interval
 from genzoo.errors import unknown_name
 from genzoo.players import assign_optimizers
+from genzoo.verbs import Verbs
 
 
-class GenerativeModel(engine.TrainingStep, keras.Model):
+class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -60,7 +61,7 @@ class GenerativeModel(engine.TrainingStep, keras.Model):
         self._trackers = {name: keras.metrics.Mean(name=name) for name in (*self._loss_names(), *self.logs)}
         self._training = False
         self._batch = None
-        self._verbs = types.SimpleNamespace()
+        self._compiled_verbs = types.SimpleNamespace()
 
     # What a model writes.
 
@@ -141,7 +142,7 @@ class GenerativeModel(engine.TrainingStep, keras.Model):
             self.build_networks(image_shape)
             engine.pin_seeds(self._flatten_layers())
         self.image_shape = image_shape
-        self._verbs = types.SimpleNamespace()
+        self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
             self.optimizer.build(self._player_variables())
 
@@ -346,66 +347,6 @@ class GenerativeModel(engine.TrainingStep, keras.Model):
     def _loss_names(self):
         return [self._loss_name(player) for player in self.players]
 
-    # The verbs.
-
-    def sample(self, n: int, *, seed: int | None = None, batch_size: int = 256) -> np.ndarray:
-        """New images.
-
-        Args:
-            n: how many.
-            seed: integer; the same seed gives the same latents on every backend. None draws fresh ones.
-            batch_size: images per compiled call.
-
-        Returns:
-            float32 array ``(n, height, width, channels)`` in [0, 1].
-        """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise ValueError(f"`n` must be an integer of at least 1. Received: n={n!r}")
-        return self.decode(self.latents(int(n), np.random.default_rng(seed)), batch_size=batch_size)
-
-    def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
-        """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
-        z = np.asarray(ops.convert_to_numpy(z), dtype="float32")
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"Expected latents of shape (n, {self.latent_dim}). Received: shape {z.shape}")
-        return self._run(self.decode_step, z, batch_size)
-
-    def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
-        """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
-        return self._run(self._encode_images, self._images_for("encode", x), batch_size)
-
-    def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
-        """Images to ``decode(encode(x))``, float32 in [0, 1]."""
-        return self._run(self._reconstruct_images, self._images_for("reconstruct", x), batch_size)
-
-    def _encode_images(self, x):
-        return self.encode_step(to_unit_interval(x))
-
-    def _reconstruct_images(self, x):
-        return self.decode_step(self._encode_images(x))
-
-    def _images_for(self, verb, x):
-        if "encoder" not in self.tags:
-            raise NotImplementedError(f"{type(self).__name__} has no encoder, so it cannot {verb}.")
-        x = ops.convert_to_numpy(x)
-        check_images(x, self.image_shape)
-        return x
-
-    def _run(self, fn, array, batch_size):
-        """``fn`` over an array, compiled once per batch shape; a short batch is padded to a power of two."""
-        if self.image_shape is None:
-            raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
-        if fn.__name__ not in self._verbs.__dict__:
-            setattr(self._verbs, fn.__name__, engine.compile_inference(self, fn))
-        compiled = getattr(self._verbs, fn.__name__)
-        size = min(batch_size, 1 << (len(array) - 1).bit_length())
-        results = []
-        for start in range(0, len(array), size):
-            batch = array[start : start + size]
-            padding = [(0, size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-            results.append(compiled(np.pad(batch, padding))[: len(batch)])
-        return np.concatenate(results).astype("float32", copy=False)
-
     # Configuration and files.
 
     @classmethod
@@ -451,10 +392,3 @@ class GenerativeModel(engine.TrainingStep, keras.Model):
         super().load_own_variables(stored)
         for variable, value in zip(random_state, seeds, strict=True):
             variable.assign(value)
-
-
-def to_unit_interval(x):
-    """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
-    x = ops.convert_to_tensor(x)
-    scale = 255.0 if keras.backend.standardize_dtype(x.dtype) == "uint8" else 1.0
-    return ops.cast(x, "float32") / scale

@@ -1,12 +1,11 @@
 """Callbacks in a real ``fit``, with real signals."""
 
-import os
 import signal
-import threading
 
 import keras
 import numpy as np
 import pytest
+from interrupting import Interrupting, send
 from PIL import Image
 
 import genzoo
@@ -23,10 +22,6 @@ class AtBatch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == self.batch:
             self.function()
-
-
-def send(number):
-    return lambda: os.kill(os.getpid(), number)
 
 
 def tiny_vae(learning_rate=0.01):
@@ -79,29 +74,14 @@ def test_signal_ends_fit_after_the_batch(images, handlers, number):
     assert int(model.optimizer.iterations) == 3 + 5
 
 
-class Slow(keras.utils.PyDataset):
-    """Sends a signal while the model is in the middle of a step, from another thread, as a user's comes."""
-
-    def __init__(self, images):
-        super().__init__()
-        self.images = images
-
-    def __len__(self):
-        return 50
-
-    def __getitem__(self, index):
-        if index == 20:
-            threading.Thread(target=send(signal.SIGINT)).start()
-        return (self.images,)
-
-
 def test_signal_in_the_middle_of_a_step_costs_no_weights(images, handlers):
-    model, stop = genzoo.get("vae", hidden_dim=2000, seed=0), StopOnSignal()
-    model.fit(Slow(np.repeat(images[0], 20, 0)), shuffle=False, epochs=2, verbose=0, callbacks=[stop])
+    model, stop = tiny_vae(), StopOnSignal()
+    data = Interrupting(images[0], signal.SIGINT)  # on JAX the weights are with the step and not in the model then
+    model.fit(data, shuffle=False, epochs=2, verbose=0, callbacks=[stop])
     assert stop.received == signal.SIGINT
-    assert int(model.optimizer.iterations) < 50
-    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+    assert 1 <= int(model.optimizer.iterations) < 5
     assert np.isfinite(model.sample(3, seed=0)).all()
+    model.fit(images[0], verbose=0)
 
 
 def test_second_signal_interrupts_at_once(images, handlers):

@@ -68,7 +68,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*
 def info(name: Name):
     """Shows a model's options, players, metrics, deviations from its paper, and reference."""
     spec, model = registry.spec(name), registry.get(name)
-    doc = inspect.getdoc(type(model)) or ""
+    doc = inspect.cleandoc(type(model).__doc__ or "")
     options = _table("option", "default")
     for option in model.options():
         options.add_row(option, json.dumps(getattr(model, option), default=repr))
@@ -82,7 +82,7 @@ def info(name: Name):
         metrics.add_row(metric.name, model.logs.get(metric.name, "what the player minimises"))
 
     console.print(f"[bold]{_escaped(spec.name)}[/]  {_escaped(spec.summary)}", highlight=False)
-    if doc.split("\n")[0] != spec.summary:
+    if doc and doc.split("\n")[0] != spec.summary:
         _say(_plain(doc.split("\n")[0]))
     _say(f"Batch size {model.batch_size}. Tags: {', '.join(sorted(model.tags)) or 'none'}.")
     for table in (options, players, metrics):

@@ -1,0 +1,21 @@
+"""The examples run as a reader would run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs_and_writes_its_picture(example, tmp_path):
+    environment = {**os.environ, "KERAS_BACKEND": keras.config.backend()}
+    result = subprocess.run(
+        [sys.executable, example, "--epochs", "1"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / f"{example.stem}.png").stat().st_size > 1000
