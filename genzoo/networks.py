@@ -13,16 +13,16 @@ from keras import layers
 def dense_encoder(image_shape, hidden_dim: int, latent_dim: int) -> keras.Model:
     """One hidden ReLU layer and two heads: images to ``(mean, log_variance)``, each ``(batch, latent_dim)``."""
     images = keras.Input(image_shape)
-    hidden = layers.Dense(hidden_dim, activation="relu")(layers.Flatten()(images))
-    heads = [layers.Dense(latent_dim, dtype="float32", name=name)(hidden) for name in ("mean", "log_variance")]
+    hidden = _linear(layers.Flatten()(images), hidden_dim, activation="relu")
+    heads = [_linear(hidden, latent_dim, dtype="float32", name=name) for name in ("mean", "log_variance")]
     return keras.Model(images, heads, name="encoder")
 
 
 def dense_decoder(latent_dim: int, hidden_dim: int, image_shape) -> keras.Model:
     """One hidden ReLU layer: latents ``(batch, latent_dim)`` to the logits of every pixel."""
     z = keras.Input((latent_dim,))
-    hidden = layers.Dense(hidden_dim, activation="relu")(z)
-    logits = layers.Dense(math.prod(image_shape), dtype="float32")(hidden)
+    hidden = _linear(z, hidden_dim, activation="relu")
+    logits = _linear(hidden, math.prod(image_shape), dtype="float32")
     return keras.Model(z, layers.Reshape(image_shape)(logits), name="decoder")
 
 
@@ -54,6 +54,15 @@ def dcgan_discriminator(image_shape, filters=(64, 128), dropout: float = 0.3) ->
         x = layers.LeakyReLU(0.3)(layers.Conv2D(count, 5, strides=2, padding="same")(x))
         x = layers.Dropout(dropout)(x)
     return keras.Model(images, layers.Dense(1, dtype="float32")(layers.Flatten()(x)), name="discriminator")
+
+
+def _linear(x, units: int, **options):
+    """A dense layer that starts as PyTorch's does: kernel and bias uniform within 1 / sqrt(fan in)."""
+    bound = x.shape[-1] ** -0.5
+    uniform = keras.initializers.RandomUniform
+    return layers.Dense(
+        units, kernel_initializer=uniform(-bound, bound), bias_initializer=uniform(-bound, bound), **options
+    )(x)
 
 
 def _spatial(image_shape):

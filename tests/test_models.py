@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import torch
 from keras import ops
+from toys import ToyOverlap
 
 import genzoo
 from genzoo import registry
@@ -174,7 +176,6 @@ def test_encoder_verbs(name, images):
 
 def data_forms(x, y):
     """The same 20 images in every form that ``fit`` takes."""
-    import torch
 
     def generator():
         for i in range(0, 20, 8):
@@ -310,6 +311,14 @@ def test_what_fit_does_not_support_is_refused_by_name(name, images):
         model.fit((batch for batch in [images[0]]), images[1])
 
 
+def test_labels_missing_where_needed_are_asked_for():
+    model, x = ToyOverlap(), np.zeros((4, 2, 2, 1), "float32")
+    for data in (x, {"image": x}, (batch for batch in [x])):
+        with pytest.raises(ValueError, match=r"ToyOverlap is conditional and needs labels.*Pass y"):
+            model.fit(data, verbose=0)
+    assert not model.built
+
+
 def test_verbs_before_fit_say_what_to_do(name):
     with pytest.raises(ValueError, match=r"does not know its image shape yet. Call fit\(x\) or build"):
         small(name).sample(1)
@@ -359,6 +368,17 @@ def test_vae_is_the_seeds_784_400_20():
     assert (model.latent_dim, model.hidden_dim, model.batch_size) == (20, 400, 128)
     assert model.encoder.count_params() == 784 * 400 + 400 + 2 * (400 * 20 + 20)
     assert model.decoder.count_params() == 20 * 400 + 400 + 400 * 784 + 784
+
+
+def test_vae_starts_as_the_seeds_pytorch_layers_do():
+    model = genzoo.get("vae", seed=0)
+    model.build((None, 28, 28, 1))
+    layers = [layer for network in (model.encoder, model.decoder) for layer in network.layers if layer.weights]
+    for layer in layers:
+        kernel, bias = layer.get_weights()
+        bound = torch.nn.Linear(*kernel.shape).weight.abs().max().item()
+        assert np.abs(kernel).max() == pytest.approx(bound, rel=0.02)
+        assert 0.5 * bound < np.abs(bias).max() <= 1.001 * kernel.shape[0] ** -0.5
 
 
 def test_dcgan_is_the_tutorials():

@@ -36,8 +36,8 @@ class DCGAN(GenerativeModel):
 
     Deviations:
         1. Networks and optimizer (dense 7x7x256, transposed 5x5 convolutions of 128, 64 and 1, discriminator of 64
-           and 128 with dropout, Adam at 1e-4, batch 256) are those of the TensorFlow tutorial, which the survey in
-           section 4 of this project's source document trains; the paper's are for 64x64 with Adam(2e-4, beta_1 = 0.5).
+           and 128 with dropout, Adam at 1e-4, batch 256) are those of the TensorFlow tutorial, which the survey that
+           genzoo started from trains; the paper's are for 64x64 with batch 128 and Adam(2e-4, beta_1 = 0.5).
         2. Leaky ReLU in the generator too, slope 0.3, and no batch normalisation in the discriminator (same source).
         3. The generator's step draws fresh noise, as Algorithm 1 does; the tutorial moves both players at once.
 

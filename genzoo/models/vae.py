@@ -33,9 +33,9 @@ class VAE(GenerativeModel):
     ((2, 28, 28, 1), (3, 20))
 
     Deviations:
-        1. Architecture and optimizer (784-400-20, ReLU, Adam at 1e-3, batch 128) are those of the widespread
-           PyTorch example, which the survey in section 4 of this project's source document trains; the paper has
-           tanh units and Adagrad.
+        1. Architecture, initial weights and optimizer (784-400-20, ReLU, uniform in 1 / sqrt(fan in), Adam at 1e-3,
+           batch 128) are those of the widespread PyTorch example, which the survey that genzoo started from trains;
+           the paper has tanh units, weights from N(0, 0.01) and Adagrad.
         2. Grey values enter the Bernoulli likelihood as they are, as in that example.
 
     Reference:
