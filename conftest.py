@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+# One thread: two cores that wait for each other make torch's small steps forty times slower on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Many tests compile the same step; JAX then reads it back instead. Set before JAX is imported.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="genzoo-jax-"))
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -11,7 +11,7 @@ all that Keras does around an epoch, against ``native.epoch()``. Rounds of the t
 slows both; the first round of each, which compiles, does not count. Every backend runs in a process of its own, and
 what is set for the process (``XLA_FLAGS``, ``OMP_NUM_THREADS``) holds for both.
 
-Run it on a machine that does nothing else. Sharing its cores even ruins ratios: torch's threads wait for each other
+Run it on a machine that does nothing else. Sharing its cores ruins even the ratios: torch's threads wait for each other
 in a spin, so on a busy machine it measures the scheduler.
 """
 
@@ -125,7 +125,7 @@ def machine():
     """One line: processor, cores and versions."""
     versions = {package: version(package) for package in PACKAGES}
     named = ", ".join(f"{package} {number}" for package, number in versions.items() if number)
-    return f"{processor()}, {len(os.sched_getaffinity(0))} cores; Python {platform.python_version()}, {named}"
+    return f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {named}"
 
 
 def processor():
@@ -145,7 +145,7 @@ def version(package):
 def table(results):
     """Markdown: medians and minima in ms per step, and genzoo's over the native ones'."""
     lines = [
-        "| backend | model | genzoo, median | min | by hand, median | min | ratio of medians | of minima |",
+        "| backend | model | genzoo ms, median | min | by hand ms, median | min | ratio of medians | of minima |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for result in results:

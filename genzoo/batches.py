@@ -10,6 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from genzoo.validation import positive_int
+
 
 class ImageBatches(keras.utils.PyDataset):
     """Images (and labels) held in memory, in batches whose order depends on a seed alone.
@@ -36,8 +38,6 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __init__(self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False):
         super().__init__()
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"`batch_size` must be an integer of at least 1. Received: batch_size={batch_size!r}")
         if len(images) == 0:
             raise ValueError(f"The data set is empty. Received: images of shape {np.shape(images)}.")
         if labels is not None and len(labels) != len(images):
@@ -45,9 +45,9 @@ class ImageBatches(keras.utils.PyDataset):
                 f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
             )
         self.images, self.labels = images, labels
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
         self.first_step, self.endless = first_step, endless
-        self._steps = -(-len(images) // batch_size)
+        self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._order = (None, None)
 

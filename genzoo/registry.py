@@ -63,7 +63,7 @@ def register(name: str, target: Any = None, *, config=None, tags: Iterable[str] 
     if target is None:
         return lambda cls: register(name, cls, config=config, tags=tags, summary=summary) or cls
     key = _key(name)
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key):
+    if not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
         raise ValueError(f"A model's name is lowercase kebab, such as 'beta-vae'. Received: {name!r}")
     if not isinstance(target, str):
         tags = tags or getattr(target, "tags", ())
@@ -180,7 +180,7 @@ def _distribution(point: EntryPoint) -> str:
 
 
 def _key(name: str) -> str:
-    return name.replace("_", "-")
+    return name.lower().replace("_", "-")
 
 
 def _natural(name):

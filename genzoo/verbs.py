@@ -5,6 +5,7 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.batches import check_images, to_unit_interval
+from genzoo.validation import positive_int
 
 
 class Verbs:
@@ -21,9 +22,7 @@ class Verbs:
         Returns:
             float32 array ``(n, height, width, channels)`` in [0, 1].
         """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise ValueError(f"`n` must be an integer of at least 1. Received: n={n!r}")
-        return self.decode(self.latents(int(n), np.random.default_rng(seed)), batch_size=batch_size)
+        return self.decode(self.latents(positive_int("n", n), np.random.default_rng(seed)), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""

@@ -208,10 +208,16 @@ def test_a_plugin_is_found_by_name_and_by_distribution(site):
     install(site, "Stranger-Zoo", ["stranger_vae = stranger_zoo:Stranger"], stranger_zoo=STRANGER)
     assert "stranger-vae" in genzoo.list_models()
     assert registry.spec("stranger-vae").source == "Stranger-Zoo"
-    for name in ("stranger-vae", "stranger_vae", "Stranger-Zoo/stranger-vae", "Stranger_Zoo/stranger_vae"):
+    for name in (
+        "stranger-vae",
+        "stranger_vae",
+        "Stranger-VAE",
+        "Stranger-Zoo/stranger-vae",
+        "Stranger_Zoo/stranger_vae",
+    ):
         model = genzoo.get(name, beta=4.0)
         assert (type(model).__name__, model.beta, model.latent_dim) == ("Stranger", 4.0, 20)
-    with pytest.raises(ValueError, match=r"Did you mean 'Stranger-Zoo/stranger-vae'"):
+    with pytest.raises(ValueError, match=r"Did you mean 'stranger-zoo/stranger-vae'"):
         genzoo.get("Stranger-Zoo/stranger-vea")
 
 

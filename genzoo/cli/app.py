@@ -20,8 +20,8 @@ from genzoo import registry
 
 app = typer.Typer(
     name="genzoo",
-    help="Classic deep generative models for Keras 3, on TensorFlow, PyTorch and JAX.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -48,6 +48,16 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
+
+
+@app.callback()
+def version(show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False):
+    """Classic deep generative models for Keras 3, on TensorFlow, PyTorch and JAX."""
+    if show:
+        import genzoo
+
+        console.print(genzoo.__version__, highlight=False)
+        raise typer.Exit
 
 
 @app.command("list")
@@ -118,6 +128,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Fixes weights, noise and the order of the data.")] = 0,
 ):
     """Trains a model, with a grid of samples per epoch, and saves it."""
+    registry.spec(name)  # an unknown name is refused before Keras costs seconds
     _use(backend)
     options = {"seed": seed, **_parsed(set_ or [])}
     config = {"model": name, "options": options, "learning_rate": learning_rate, "seed": seed, "epochs": epochs}
