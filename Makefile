@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -m "not slow"
 .DEFAULT_GOAL := demo
 
 demo: .venv-demo/ready
-	.venv-demo/bin/genzoo train vae --epochs 150 --batch-size 32 --backend jax
+	.venv-demo/bin/genzoo train vae --epochs 50 --batch-size 16 --backend jax
 
 test: install lint
 	@for backend in $(BACKENDS); do \

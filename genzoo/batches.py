@@ -72,7 +72,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     def resumed(self, first_step: int, batch_size=None, shuffle=True, endless=False) -> "ImageBatches":
         """The same data for a model that has made ``first_step`` steps already."""
-        batch_size = batch_size or self.batch_size
+        batch_size = self.batch_size if batch_size is None else batch_size
         return ImageBatches(
             self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless
         )
@@ -102,8 +102,11 @@ def is_array(x) -> bool:
     return hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, ImageBatches)
 
 
-def is_list(x) -> bool:
-    return isinstance(x, list) and len(x) > 0 and not isinstance(x[0], Mapping)
+def is_arrays(x) -> bool:
+    """Whether ``x`` is all the data as arrays: ``x``, ``(x,)``, ``(x, y)``, a dict of them, or a list of images."""
+    if isinstance(x, tuple):
+        return len(x) > 0 and is_array(x[0])
+    return is_array(x) or isinstance(x, (Mapping, list))
 
 
 def split_batch(batch):
@@ -131,7 +134,7 @@ def peek(data):
         data = _loader_of_tuples(data)
     if isinstance(data, types.GeneratorType):
         first = _first(data)
-        return first, (batch for batch in itertools.chain([first], data))
+        return first, (_tuple_of(batch) for batch in itertools.chain([first], data))
     return _first(iter(data)), data
 
 
@@ -147,8 +150,12 @@ class _Tupled:  # a class, because worker processes pickle it
     collate: Callable
 
     def __call__(self, samples):
-        x, y = split_batch(self.collate(samples))
-        return (x,) if y is None else (x, y)
+        return _tuple_of(self.collate(samples))
+
+
+def _tuple_of(batch):
+    x, y = split_batch(batch)
+    return (x,) if y is None else (x, y)
 
 
 def _first(iterator):
@@ -157,12 +164,13 @@ def _first(iterator):
     raise ValueError("The data set is empty: it yielded no batch. Check its split, filters and path.")
 
 
-def check_images(x, expected_shape=None) -> tuple[int, ...]:
+def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
     """Refuses what would train to nonsense; returns the image shape.
 
     Args:
         x: array ``(batch, height, width, channels)``: uint8 in [0, 255], bool, or float in [0, 1].
         expected_shape: image shape that the model is built for, if it is.
+        whole: whether these are all images; a single dark batch may well hold only 0 and 1.
 
     Raises:
         ValueError: wrong rank, shape or dtype; NaN or infinity; values outside the range; nothing in it.
@@ -181,12 +189,11 @@ def check_images(x, expected_shape=None) -> tuple[int, ...]:
             f"This model is built for images of shape {tuple(expected_shape)}. Received: {shape[1:]}. "
             "Resize the images, or make a new model for them."
         )
-    check_range(x)
+    _check_range(x, whole)
     return shape[1:]
 
 
-def check_range(x):
-    """Refuses images whose dtype or values do not fit the contract of ``check_images``."""
+def _check_range(x, whole):
     dtype = keras.backend.standardize_dtype(x.dtype)
     if dtype == "bool":
         return
@@ -194,7 +201,7 @@ def check_range(x):
     values = x if isinstance(x, np.ndarray) else keras.ops.convert_to_numpy(x)
     low, high = float(np.min(values)), float(np.max(values))
     if dtype == "uint8":
-        if high == 1:
+        if high == 1 and whole:
             raise ValueError(
                 "These uint8 images hold only 0 and 1, but uint8 means [0, 255]. "
                 "Pass binary images as bool or float: x.astype('float32')."

@@ -1,6 +1,7 @@
 """Keras callbacks for generative models. They know a model only by its verbs."""
 
 import signal
+import threading
 from pathlib import Path
 
 import keras
@@ -48,6 +49,8 @@ class StopOnSignal(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.restore()  # what a fit that raised has left
         self.received = None
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python delivers signals to the main thread alone
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._note)
 

@@ -14,9 +14,10 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import ImageBatches, check_images, is_array, is_list, peek, split_batch, to_unit_interval
+from genzoo.batches import ImageBatches, check_images, is_array, is_arrays, peek, split_batch, to_unit_interval
 from genzoo.errors import unknown_name
 from genzoo.players import assign_optimizers
+from genzoo.validation import natural_number
 from genzoo.verbs import Verbs
 
 
@@ -29,7 +30,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
     [0, 1], of shape ``(batch, height, width, channels)``. Only what runs inside ``minimize`` is differentiated.
 
     Args:
-        seed: integer that fixes initial weights, noise and dropout, or None for fresh ones.
+        seed: natural number that fixes initial weights, noise, dropout and shuffling, or None for fresh ones.
         **kwargs: ``name``, ``dtype`` and ``trainable`` of a ``keras.Model``. ``dtype="mixed_bfloat16"`` works,
             ``float16`` is refused.
 
@@ -53,9 +54,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
                 "float16 needs loss scaling, which several players cannot share. "
                 f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_bfloat16' or 'float32'."
             )
-        self.seed = seed
+        self.seed = None if seed is None else natural_number("seed", seed)
         # Spread, because on torch neighbouring seeds would give the same noise one draw apart.
-        spread = None if seed is None else int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1)
+        spread = None if seed is None else int(np.random.SeedSequence(self.seed).generate_state(1)[0] >> 1)
         self.seed_generator = keras.random.SeedGenerator(spread)
         self.image_shape = None
         self._trackers = {name: keras.metrics.Mean(name=name) for name in (*self._loss_names(), *self.logs)}
@@ -150,14 +151,22 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         if config:
             self.build(config["input_shape"])
 
-    def compile(self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"):
+    def compile(
+        self, optimizer=None, loss=None, metrics=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
+    ):
         """Keras' ``compile``, with an optimizer per player.
 
         Args:
             optimizer: None for the paper's, a dict such as ``{"generator": keras.optimizers.Adam(2e-4)}`` (the other
                 players keep theirs), or one optimizer or name for all players, each with its own state.
+            loss, metrics: not for generative models, which bring their own.
             run_eagerly, steps_per_execution, jit_compile: as in ``keras.Model.compile``.
         """
+        if loss is not None or metrics is not None:
+            raise ValueError(
+                f"{type(self).__name__} brings its paper's loss and its own metrics. "
+                f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
+            )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
         optimizer = assign_optimizers(tuple(self.players), optimizer, self.default_optimizers())
         super().compile(optimizer=optimizer, **options)
@@ -223,11 +232,10 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
             Keras' ``History``: ``loss``, or ``<player>_loss`` for each of several players, and what the model logs.
 
         Raises:
-            ValueError: images out of range, NaN, of a wrong shape or dtype; no data; labels missing.
+            ValueError: images out of range, NaN, of a wrong shape or dtype (in an array; of a data set, in its first
+                batch); no data; labels missing.
         """
-        for name in ("sample_weight", "class_weight"):
-            if kwargs.pop(name, None) is not None:
-                raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")
+        self._refuse_weights(kwargs)
         arrays = self._as_images(x, y, batch_size)
         if arrays is not None:
             if validation_split and validation_data is None:
@@ -240,22 +248,32 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
             shuffle = False  # Keras would warn that it cannot shuffle this.
         x = self._prepare(x)
         if validation_data is not None:
-            kwargs["validation_batch_size"] = kwargs.get("validation_batch_size") or batch_size or self.batch_size
-            x_val, y_val = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-            validation = self._as_images(x_val, y_val, kwargs["validation_batch_size"])
-            validation_data = self._prepare(x_val if validation is None else validation.resumed(0, shuffle=False))
+            kwargs.setdefault("validation_batch_size", batch_size)
+            if isinstance(validation_data, list) and is_array(validation_data[0]) and len(validation_data) == 2:
+                validation_data = tuple(validation_data)
+            validation = self._as_images(validation_data, None, kwargs["validation_batch_size"])
+            validation_data = self._prepare(
+                validation_data if validation is None else validation.resumed(0, shuffle=False)
+            )
         return super().fit(
             x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
             shuffle=shuffle, **kwargs,
         )  # fmt: skip
 
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
+        self._refuse_weights(kwargs)
         if not kwargs.get("_use_cached_eval_dataset"):
             arrays = self._as_images(x, y, batch_size)
             x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
         with self._random_state_kept():
-            return super().evaluate(x, **kwargs)
+            return super().evaluate(x, verbose=verbose, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Keras' ``predict``: what ``call`` gives, reconstructions of images or images for latents."""
+        if "encoder" in self.tags and is_array(x):
+            check_images(x, self.image_shape)
+        return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, **kwargs):
         self._check_batch((x, y))
@@ -284,17 +302,25 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
 
     def call(self, inputs):
         """Images to their reconstructions where the model has an encoder, latents to images where it has not."""
+        if "encoder" not in self.tags and len(inputs.shape) != 2:
+            raise ValueError(
+                f"{type(self).__name__} maps latents to images. Received: inputs of shape {tuple(inputs.shape)}. "
+                f"Expected: (batch, {self.latent_dim}). New images come from `sample(n)`."
+            )
         return self.decode_step(self.encode_step(to_unit_interval(inputs)) if "encoder" in self.tags else inputs)
 
     def _as_images(self, x, y, batch_size):
         """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
         if isinstance(x, ImageBatches):
             return x
-        if isinstance(x, Mapping) or is_array(x) or is_list(x):
-            x, y = split_batch(x if isinstance(x, Mapping) else (np.asarray(x) if is_list(x) else x, y))
-            x, y = (None if a is None else ops.convert_to_numpy(a) for a in (x, y))
-            self._check_batch((x, y))
-            return ImageBatches(x, y, batch_size or self.batch_size, seed=self.seed or 0)
+        if is_arrays(x):
+            x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
+            x, y = (
+                None if a is None else ops.convert_to_numpy(np.asarray(a) if isinstance(a, list) else a) for a in (x, y)
+            )
+            self._check_batch((x, y), whole=True)
+            batch_size = self.batch_size if batch_size is None else batch_size
+            return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))
         if x is None:
             raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
         if y is not None:
@@ -307,9 +333,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         self._check_batch(batch)
         return data
 
-    def _check_batch(self, batch):
+    def _check_batch(self, batch, whole=False):
         x, y = split_batch(batch)
-        shape = check_images(x, self.image_shape)
+        shape = check_images(x, self.image_shape, whole)
         if "conditional" in self.tags and y is None:
             raise ValueError(
                 f"{type(self).__name__} is conditional and needs labels. Received: images without labels. "
@@ -319,6 +345,12 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
             self.build((None, *shape))
         if not self.compiled:
             self.compile()
+
+    @staticmethod
+    def _refuse_weights(kwargs):
+        for name in ("sample_weight", "class_weight"):
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")
 
     def _steps_made(self):
         return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
@@ -369,8 +401,12 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         It is written beside its place and renamed, so an interrupted save leaves the old file whole.
         """
         path = Path(filepath)
-        if zipped is False or path.suffix != ".keras" or str(filepath).startswith("hf:"):
+        if zipped is False or "://" in str(filepath):
             return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        if path.suffix != ".keras":
+            raise ValueError(f"A model is saved as a .keras file. Received: {str(filepath)!r}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
         if not overwrite and path.exists():
             raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
         beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")

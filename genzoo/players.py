@@ -75,7 +75,8 @@ class Players(keras.optimizers.Optimizer):
     def learning_rate(self):
         """The first player's learning rate. Setting it scales every player's by the same factor.
 
-        So a schedule or ``ReduceLROnPlateau`` keeps the ratio between the players, which is part of the recipe.
+        So a schedule or ``ReduceLROnPlateau`` keeps the ratio between the players, which is part of the recipe (but
+        from 0, where there is no ratio, all get the same). Its ``assign`` reaches the first player only.
         """
         return self._first_learning_rate()
 

@@ -6,9 +6,12 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genzoo.errors import unknown_name
+
+if TYPE_CHECKING:
+    from genzoo.model import GenerativeModel
 
 ENTRY_POINT_GROUP = "genzoo.models"
 
@@ -111,7 +114,7 @@ def spec(name: str) -> ModelSpec:
     return specs[key]
 
 
-def get(model: str | Mapping[str, Any], /, **config):
+def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
     """A model, compiled with its paper's settings and ready for ``fit``.
 
     Args:
@@ -141,6 +144,14 @@ def get(model: str | Mapping[str, Any], /, **config):
     instance = cls(**config)
     instance.compile()
     return instance
+
+
+def builtin_class(package: str, name: str):
+    """The class of this name below ``package``, for the lazy attributes of ``genzoo.models``."""
+    for known in _specs.values():
+        if isinstance(known.target, str) and re.fullmatch(rf"{re.escape(package)}\..*:{name}", known.target):
+            return known.load()
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
 def load_target(target: str):

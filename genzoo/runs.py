@@ -85,7 +85,7 @@ class Run:
         if not self.model_path.exists():
             self.config["epochs_done"] = 0
             return new_model(self.config)
-        model, known = saving.load(self.model_path), self.config.get("epochs_at_step", {})
+        model, known = saving.load(self.directory), self.config.get("epochs_at_step", {})
         if str(_steps(model)) not in known:
             raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
         self.config["epochs_done"] = known[str(_steps(model))]

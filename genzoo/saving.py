@@ -1,5 +1,6 @@
 """Loading model files, with errors that say what is wrong with them."""
 
+import contextlib
 import json
 import zipfile
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import keras
 
 from genzoo import registry
+from genzoo.model import GenerativeModel
 
 
-def load(path, *, compile: bool = True):
+def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
     """The model in a ``.keras`` file or in a run directory, whole: weights, every optimizer, random state.
 
     Args:
@@ -22,7 +24,10 @@ def load(path, *, compile: bool = True):
     """
     path = Path(path)
     if path.is_dir():
-        path = path / "model.keras"
+        run, path = path / "run.json", path / "model.keras"
+        if run.exists():  # whoever trained this run named the class; a bare file is not trusted to
+            with contextlib.suppress(ValueError, KeyError):
+                registry.spec(json.loads(run.read_text())["model"]).load()
     if not path.exists():
         raise FileNotFoundError(f"There is no model at {path}. `genzoo train NAME --out DIR` makes one.")
     try:

@@ -5,7 +5,7 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.batches import check_images, to_unit_interval
-from genzoo.validation import positive_int
+from genzoo.validation import natural_number, positive_int
 
 
 class Verbs:
@@ -22,12 +22,13 @@ class Verbs:
         Returns:
             float32 array ``(n, height, width, channels)`` in [0, 1].
         """
-        return self.decode(self.latents(positive_int("n", n), np.random.default_rng(seed)), batch_size=batch_size)
+        rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
+        return self.decode(self.latents(positive_int("n", n), rng), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
         z = np.asarray(ops.convert_to_numpy(z), dtype="float32")
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+        if z.ndim != 2 or z.shape[1] != self.latent_dim or len(z) == 0:
             raise ValueError(f"Expected latents of shape (n, {self.latent_dim}). Received: shape {z.shape}")
         return self._run(self.decode_step, z, batch_size)
 
@@ -59,7 +60,7 @@ class Verbs:
         if fn.__name__ not in self._compiled_verbs.__dict__:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled = getattr(self._compiled_verbs, fn.__name__)
-        size = min(batch_size, 1 << (len(array) - 1).bit_length())
+        size = min(positive_int("batch_size", batch_size), 1 << (len(array) - 1).bit_length())
         results = []
         for start in range(0, len(array), size):
             batch = array[start : start + size]

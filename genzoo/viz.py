@@ -62,7 +62,7 @@ def save_image(path, image) -> Path:
 def loss_curves(history: dict[str, list[float]]):
     """A matplotlib figure of every metric of a ``History.history`` over the epochs, validation dashed.
 
-    Needs matplotlib: ``pip install 'genzoo[plot]'``.
+    Needs matplotlib: ``pip install matplotlib``.
     """
     from matplotlib.figure import Figure
 

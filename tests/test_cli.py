@@ -317,3 +317,34 @@ def test_a_killed_run_goes_on_as_if_it_had_lived(ended_early, tmp_path):
     ):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b))
     assert history(directory) == history(tmp_path / "whole")
+
+
+STRANGERS_MODULE = """
+import keras
+from genzoo.models.vae import VAE
+
+@keras.saving.register_keras_serializable("stranger")
+class Odd(VAE):
+    pass
+"""
+
+
+def test_a_class_in_this_folder_trains_samples_and_resumes(tmp_path):
+    (tmp_path / "odd_models.py").write_text(STRANGERS_MODULE)
+    backend = keras.config.backend()
+    for arguments in (
+        ["train", "odd_models:Odd", "--epochs", 1, "--out", "run", *SMALL],
+        ["sample", "run", "-n", 4, "-o", "grid.png"],
+        ["resume", "run", "--epochs", 2],
+    ):
+        process = start(SCRIPT, arguments, tmp_path, backend)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    assert (tmp_path / "grid.png").exists()
+    assert len(history(tmp_path / "run")) == 2
+
+
+def test_a_learning_rate_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match="--learning-rate must be above 0"):
+        genzoo_("train", "vae", "--learning-rate", -1, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -202,7 +202,10 @@ def data_forms(x, y):
         "DataLoader": (torch.utils.data.DataLoader(tensors, 8),),
         "DataLoader of tensors": (torch.utils.data.DataLoader(tensors.tensors[0], 8),),
         "DataLoader of dicts": (torch.utils.data.DataLoader([{"image": i, "label": j} for i, j in tensors], 8),),
+        "tuple of arrays": ((x, y),),
         "generator": (generator(),),
+        "generator of x": (batch for batch in [x[i : i + 8] for i in range(0, 20, 8)]),
+        "generator of dicts": (batch for batch in [{"image": x[i : i + 8]} for i in range(0, 20, 8)]),
     }
     if keras.config.backend() == "tensorflow":  # importing it costs the other backends seconds
         import tensorflow as tf
@@ -218,7 +221,8 @@ def test_every_form_of_data_trains_the_same_model(name, images):
     for form, arguments in data_forms(*images).items():
         model = small(name)
         # A generator has no length to tell Keras how many batches it yields.
-        steps = {"steps_per_epoch": 3} if form == "generator" else {}
+        steps = {"steps_per_epoch": 3} if form.startswith("generator") else {}
+        arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         model.fit(*arguments, batch_size=8, shuffle=False, verbose=0, **steps)
         expected = expected or weights_of(model)
         for mine, other in zip(weights_of(model), expected, strict=True):
@@ -328,6 +332,44 @@ def test_verbs_before_fit_say_what_to_do(name):
 def test_sample_refuses_a_wrong_number(name, n):
     with pytest.raises(ValueError, match="`n` must be an integer of at least 1"):
         small(name).sample(n)
+
+
+@pytest.mark.parametrize("form", ["array", "tuple", "pair", "list", "batches"])
+def test_validation_data_in_every_form(images, form):
+    x, y = images
+    forms = {"array": x, "tuple": (x,), "pair": (x, y), "list": [x, y], "batches": ImageBatches(x, y)}
+    history = small("vae").fit(x, validation_data=forms[form], verbose=0).history
+    expected = small("vae").fit(x, validation_data=x, verbose=0).history
+    assert history == expected
+
+
+@pytest.mark.parametrize("seed", ["3", -3, 1.5, True])
+def test_a_wrong_seed_is_refused_by_name(images, seed):
+    with pytest.raises(ValueError, match="`seed` must be an integer of at least 0"):
+        genzoo.get("vae", seed=seed)
+    model = small("vae", seed=np.int64(3))
+    model.fit(images[0], verbose=0)
+    with pytest.raises(ValueError, match="`seed` must be an integer of at least 0"):
+        model.sample(1, seed=seed)
+
+
+def test_predict_checks_its_input(images):
+    model = small("vae")
+    model.fit(images[0], verbose=0)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        model.predict(images[0].astype("float32"), verbose=0)
+    model = small("dcgan")
+    model.fit(images[0], verbose=0)
+    with pytest.raises(ValueError, match=r"DCGAN maps latents to images.*sample\(n\)"):
+        model.predict(images[0], verbose=0)
+    z = np.zeros((3, 4), "float32")
+    np.testing.assert_allclose(model.predict(z, verbose=0), model.decode(z), atol=1e-6)
+
+
+def test_models_can_be_named_as_classes():
+    assert genzoo.models.VAE is registry.spec("vae").load()
+    with pytest.raises(AttributeError, match="VEA"):
+        genzoo.models.VEA  # noqa: B018
 
 
 def test_validation_split_is_the_end_of_the_data(name, images):

@@ -37,8 +37,8 @@ def test_compile_refuses_what_it_cannot_mean():
         model.compile({"generater": "adam"})
     with pytest.raises(ValueError, match="same optimizer object"):
         model.compile({"generator": shared, "discriminator": shared})
-    with pytest.raises(TypeError, match="loss"):
-        model.compile(loss="mse")
+    with pytest.raises(ValueError, match=r"brings its paper's loss.*Received: loss='mse'.*Pass only an optimizer"):
+        model.compile("adam", "mse")
 
 
 def test_setting_the_learning_rate_keeps_the_ratio_between_players():

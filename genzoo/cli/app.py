@@ -40,6 +40,7 @@ Name = Annotated[str, typer.Argument(help="A model's name; `genzoo list` shows t
 
 def main() -> None:
     """Runs the command; known errors become one line and exit code 1."""
+    sys.path.insert(0, "")  # so that "module:Class" finds a module in this folder, as `python -m genzoo` does
     try:
         app()
     except (ValueError, OSError, ImportError, NotImplementedError) as error:
@@ -125,15 +126,18 @@ def train(
     backend: BackendOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory.", show_default="runs/NAME-DATA")] = None,
-    seed: Annotated[int, typer.Option(help="Fixes weights, noise and the order of the data.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes weights, noise and the order of the data.")] = 0,
 ):
     """Trains a model, with a grid of samples per epoch, and saves it."""
     registry.spec(name)  # an unknown name is refused before Keras costs seconds
+    if learning_rate is not None and learning_rate <= 0:
+        raise ValueError(f"--learning-rate must be above 0. Received: {learning_rate}")
     _use(backend)
     options = {"seed": seed, **_parsed(set_ or [])}
     config = {"model": name, "options": options, "learning_rate": learning_rate, "seed": seed, "epochs": epochs}
     model = _runs().new_model(config)
-    source = str(Path(data).expanduser().resolve()) if Path(data).expanduser().exists() else data
+    path = Path(data).expanduser()
+    source = str(path.resolve()) if data != "digits" and path.exists() else data
     batch_size = batch_size or model.batch_size
     config["data"] = {"name": source, "split": split, "image_size": image_size, "batch_size": batch_size}
     directory = out or _runs().free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}"))
@@ -148,7 +152,7 @@ def resume(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="as first asked")] = None,
     backend: BackendOption = None,
 ):
-    """Continues a run after its last whole epoch, as if it had never stopped."""
+    """Continues a run: exactly after a whole epoch; an epoch that was broken off is run again."""
     _use(backend)
     opened = _runs().Run.open(run)
     model, epochs = opened.model(), epochs or opened.config["epochs"]
@@ -164,7 +168,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture to write.")] = Path("grid.png"),
     columns: Annotated[int | None, typer.Option(min=1, help="Images per row.", show_default="square")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     backend: BackendOption = None,
 ):
     """Writes a grid of new images."""
@@ -206,7 +210,7 @@ def _load_data(config):
 def _use(backend):
     if backend is not None:
         if importlib.util.find_spec(backend.value) is None:
-            raise ModuleNotFoundError(f"{backend} is not installed. Install it: pip install 'genzoo[{backend}]'")
+            raise ModuleNotFoundError(f"{backend} is not installed. Install it: pip install {backend}")
         os.environ["KERAS_BACKEND"] = backend.value
 
 

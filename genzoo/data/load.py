@@ -24,7 +24,7 @@ def load(
         name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), any name of TensorFlow
             Datasets (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder
             a class, if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
-            ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``). A folder wins over a name.
+            ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``). A folder wins over a name of TFDS.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.

@@ -41,7 +41,9 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
         hint = "There is no such file or folder either."
-        raise unknown_name("data set", name, ["digits", *tfds.list_builders()], hint) from error
+        raise unknown_name(
+            "data set", name, ["digits", *tfds.list_builders(with_community_datasets=False)], hint
+        ) from error
     except AssertionError as error:  # TFDS' word for a version that there is not
         raise ValueError(str(error)) from error
     if _random_access(builder):
@@ -51,7 +53,7 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
             return _keras_dataset(name, split)
         raise ModuleNotFoundError(
             f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
-            f"{builder.data_path}. Install TensorFlow (pip install 'genzoo[tensorflow]') to prepare it."
+            f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
         )
     builder.download_and_prepare()
     _check_has_image(builder.info.features)
@@ -114,7 +116,10 @@ def _check_has_image(example):
 def _keras_dataset(name, split):
     if split not in ("train", "test"):
         raise unknown_name(f"split of keras.datasets.{name}", split, ["train", "test"])
-    train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
+    try:
+        train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
+    except Exception as error:  # Keras' own word for a failed download
+        raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
     return images, labels.reshape(-1).astype("int64")
 
@@ -124,5 +129,5 @@ def _module(name, package):
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"This data set needs {package}. Install it: pip install 'genzoo[data]'", name=error.name
+            f"This data set needs {package}. Install it: pip install {package}", name=error.name
         ) from error
