@@ -13,7 +13,7 @@ def choose_backend() -> str | None:
     """Sets ``KERAS_BACKEND`` to an installed backend if neither the environment nor keras.json names one.
 
     keras.json is written by Keras itself with its default, so a file that names a backend which is not installed
-    counts as silent. Says what it chose, unless that is Keras' own default or ``--backend`` is on the command line.
+    counts as silent. Says what it chose, unless that is Keras' own default or the ``genzoo`` command is running.
 
     Returns:
         The name that it set, or None if there was nothing to do.
@@ -25,8 +25,8 @@ def choose_backend() -> str | None:
         return None
     chosen = installed[0]
     os.environ["KERAS_BACKEND"] = chosen
-    asked = any(argument.startswith("--backend") for argument in sys.argv)  # the command will take another
-    if chosen != "tensorflow" and not asked:
+    command = Path(sys.argv[0] if sys.argv else "").stem == "genzoo"  # which says itself what it trains on
+    if chosen != "tensorflow" and not command:
         print(f"genzoo: running on {chosen}; set KERAS_BACKEND to choose another backend.", file=sys.stderr)
     return chosen
 

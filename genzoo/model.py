@@ -1,13 +1,11 @@
-"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, training, saving."""
+"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, training."""
 
 import contextlib
-import inspect
-import os
+import contextvars
 import random
 import types
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
@@ -17,11 +15,21 @@ from genzoo import engine
 from genzoo.batches import ImageBatches, check_images, is_array, is_arrays, peek, split_batch, to_unit_interval
 from genzoo.errors import unknown_name
 from genzoo.players import assign_optimizers
+from genzoo.state import State
 from genzoo.validation import natural_number
 from genzoo.verbs import Verbs
 
 
-class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
+class _Step(NamedTuple):
+    training: bool
+    batch_size: Any  # float32 scalar tensor: metrics average over images
+
+
+# The step that is being played. Not on the model: tf.distribute plays one per replica, in threads.
+_current_step: contextvars.ContextVar[_Step] = contextvars.ContextVar("genzoo_step")
+
+
+class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -60,8 +68,6 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(spread)
         self.image_shape = None
         self._trackers = {name: keras.metrics.Mean(name=name) for name in (*self._loss_names(), *self.logs)}
-        self._training = False
-        self._batch = None
         self._compiled_verbs = types.SimpleNamespace()
 
     # What a model writes.
@@ -107,7 +113,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         def scalar():
             return ops.mean(loss_fn())
 
-        if self._training:
+        if _current_step.get().training:
             loss, gradients = engine.value_and_grad(scalar, self.optimizer.variables_of(player))
             self.optimizer.apply_for(player, gradients)
         else:
@@ -288,11 +294,11 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
         """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
         x, y = split_batch(data)
         x = to_unit_interval(x)
-        self._training, self._batch = training, ops.shape(x)[0]
+        token = _current_step.set(_Step(training, ops.cast(ops.shape(x)[0], "float32")))
         try:
             engine.in_phase(lambda: self.step(x, y), training)
         finally:
-            self._training, self._batch = False, None
+            _current_step.reset(token)
         if training:
             self.optimizer.advance()
 
@@ -355,76 +361,12 @@ class GenerativeModel(engine.TrainingStep, Verbs, keras.Model):
     def _steps_made(self):
         return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
 
-    @contextlib.contextmanager
-    def _random_state_kept(self):
-        state = [(v, ops.convert_to_numpy(v)) for v in self._random_state()]
-        try:
-            yield
-        finally:
-            for variable, value in state:
-                variable.assign(value)
-
-    def _random_state(self):
-        """The variables of every seed generator, which Keras leaves out of ``weights`` and of files."""
-        weights = {id(v) for v in self.weights}
-        return [v for v in self.variables if id(v) not in weights]
-
     def _track(self, name, value):
         value = ops.mean(ops.cast(value, "float32"))
-        self._trackers[name].update_state(value, sample_weight=ops.cast(self._batch, "float32"))
+        self._trackers[name].update_state(value, sample_weight=_current_step.get().batch_size)
 
     def _loss_name(self, player):
         return "loss" if len(self.players) == 1 else f"{player}_loss"
 
     def _loss_names(self):
         return [self._loss_name(player) for player in self.players]
-
-    # Configuration and files.
-
-    @classmethod
-    def options(cls) -> dict[str, Any]:
-        """The model's own arguments and their defaults, in the order of its ``__init__``."""
-        own = {}
-        for parent in cls.__mro__:
-            parameters = inspect.signature(parent.__init__).parameters.values()
-            own |= {p.name: p.default for p in parameters if p.name != "self" and p.kind not in (2, 4)}
-            if parent is GenerativeModel or all(p.kind != p.VAR_KEYWORD for p in parameters):
-                break
-        return own
-
-    def get_config(self):
-        return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
-
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
-
-        It is written beside its place and renamed, so an interrupted save leaves the old file whole.
-        """
-        path = Path(filepath)
-        if zipped is False or "://" in str(filepath):
-            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-        if path.suffix != ".keras":
-            raise ValueError(f"A model is saved as a .keras file. Received: {str(filepath)!r}")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
-        if not overwrite and path.exists():
-            raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
-        beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-        try:
-            super().save(beside, overwrite=True, zipped=zipped, **kwargs)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        for i, variable in enumerate(self._random_state()):
-            store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        random_state = self._random_state()
-        stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
-        seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]
-        super().load_own_variables(stored)
-        for variable, value in zip(random_state, seeds, strict=True):
-            variable.assign(value)

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 _HIDE = """
 import sys
@@ -21,19 +23,21 @@ def environment(**changes):
     return {key: str(value) for key, value in {**os.environ, **changes}.items() if value is not None}
 
 
-def run_python(code, hidden=(), **changes):
+def run_python(code, *arguments, hidden=(), **changes):
     """Runs code to its end.
 
     Args:
         code: Python source.
+        *arguments: its ``sys.argv[1:]``.
         hidden: packages that the process shall not have, neither for ``import`` nor for ``find_spec``.
         **changes: of the environment.
 
     Returns:
         Its standard output and its standard error.
     """
-    code = _HIDE.format(hidden=tuple(hidden)) + code
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment(**changes), capture_output=True, text=True, check=False)
+    code = (_HIDE.format(hidden=tuple(hidden)) if hidden else "import sys\n") + textwrap.dedent(code)
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environ = environment(PYTHONPATH=Path(__file__).parent, **changes)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr

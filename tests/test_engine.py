@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from processes import run_python
 from torch.nn.functional import softplus
 from toys import LATENT, ToyCritic, ToyGAN, ToyOverlap
 
@@ -233,3 +234,32 @@ def test_a_step_that_names_what_does_not_exist_is_told_so(call, message):
 
     with pytest.raises(ValueError, match=message):
         Broken().fit(np.zeros((4, 2, 2, 1), "float32"), np.zeros(4), verbose=0)
+
+
+TWO_REPLICAS = """
+import torch, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from processes import run_python
+from toys import LATENT, ToyGAN
+
+rng = np.random.default_rng(0)
+x, y = rng.random((16, 2, 2, 1), dtype="float32"), rng.standard_normal((16, 2, LATENT)).astype("float32")
+
+def trained(strategy):
+    with strategy.scope():
+        model = ToyGAN(seed=0)
+        model.build((None, 2, 2, 1))
+        model.compile()
+    model.fit(tf.data.Dataset.from_tensor_slices((x, y)).batch(8), verbose=0)
+    return model.get_weights()
+
+one = trained(tf.distribute.OneDeviceStrategy("CPU:0"))
+for a, b in zip(one, trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-6)
+"""
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.distribute belongs to TensorFlow")
+def test_two_replicas_train_the_weights_of_one():
+    run_python(TWO_REPLICAS, KERAS_BACKEND="tensorflow")

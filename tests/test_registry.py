@@ -267,5 +267,5 @@ print(type(model).__module__, model.beta)
 """
     backend = keras.backend.backend()
     hidden = {"tensorflow"} - {backend}  # spares seconds: Keras imports it where it can
-    printed, _ = run_python(code, hidden, KERAS_BACKEND=backend)
+    printed, _ = run_python(code, hidden=hidden, KERAS_BACKEND=backend)
     assert printed == "returning_zoo 3.0\n"

@@ -2,30 +2,20 @@
 
 import json
 import os
-import subprocess
 import sys
-import textwrap
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from processes import run_python
 from test_models import MODELS, assert_equal, small, state_of
 from toys import ToyOverlap
 
 import genzoo
 
 OTHER_BACKENDS = sorted({"jax", "tensorflow", "torch"} - {keras.config.backend()})
-
-
-def run_python(code, *arguments, backend=None):
-    """Runs code in a new process, torch first as everywhere."""
-    environment = {**os.environ, "KERAS_BACKEND": backend or keras.config.backend()}
-    command = [sys.executable, "-c", "import torch\n" + textwrap.dedent(code), *map(str, arguments)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -37,13 +27,14 @@ def test_two_epochs_then_two_in_a_new_process_equal_four(name, images, tmp_path)
     np.save(tmp_path / "x.npy", images[0])
     run_python(
         """
-        import sys, numpy as np, genzoo
+        import torch, sys, numpy as np, genzoo
         folder = sys.argv[1]
         model = genzoo.load(f"{folder}/half.keras")
         model.fit(np.load(f"{folder}/x.npy"), epochs=4, initial_epoch=2, batch_size=8, verbose=0)
         model.save(f"{folder}/full.keras")
         """,
         tmp_path,
+        KERAS_BACKEND=keras.config.backend(),
     )
     assert_equal(state_of(genzoo.load(tmp_path / "full.keras")), state_of(straight))
 
@@ -57,7 +48,7 @@ def test_a_file_decodes_the_same_images_and_trains_on_another_backend(backend, i
     np.save(tmp_path / "x.npy", images[0])
     run_python(
         """
-        import sys, keras, numpy as np, genzoo
+        import torch, sys, keras, numpy as np, genzoo
         folder, backend = sys.argv[1:3]
         assert keras.backend.backend() == backend
         x = np.load(f"{folder}/x.npy")
@@ -73,7 +64,7 @@ def test_a_file_decodes_the_same_images_and_trains_on_another_backend(backend, i
         tmp_path,
         backend,
         *MODELS,
-        backend=backend,
+        KERAS_BACKEND=backend,
     )
     for name in MODELS:
         here = genzoo.load(tmp_path / f"{name}.keras")
