@@ -261,10 +261,11 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
             validation_data = self._prepare(
                 validation_data if validation is None else validation.resumed(0, shuffle=False)
             )
-        return super().fit(
-            x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
-            shuffle=shuffle, **kwargs,
-        )  # fmt: skip
+        with engine.weights_kept(self):
+            return super().fit(
+                x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
+                shuffle=shuffle, **kwargs,
+            )  # fmt: skip
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
@@ -272,14 +273,15 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         if not kwargs.get("_use_cached_eval_dataset"):
             arrays = self._as_images(x, y, batch_size)
             x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
-        with self._random_state_kept():
+        with self._random_state_kept(), engine.weights_kept(self):
             return super().evaluate(x, verbose=verbose, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """Keras' ``predict``: what ``call`` gives, reconstructions of images or images for latents."""
         if "encoder" in self.tags and is_array(x):
             check_images(x, self.image_shape)
-        return super().predict(x, *args, **kwargs)
+        with engine.weights_kept(self):
+            return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, **kwargs):
         self._check_batch((x, y))

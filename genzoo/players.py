@@ -27,6 +27,7 @@ class Players(keras.optimizers.Optimizer):
         name: name of the whole.
 
     Example:
+    >>> import genzoo
     >>> model = genzoo.get("dcgan")
     >>> model.optimizer.names
     ('discriminator', 'generator')

@@ -236,6 +236,34 @@ def test_a_step_that_names_what_does_not_exist_is_told_so(call, message):
         Broken().fit(np.zeros((4, 2, 2, 1), "float32"), np.zeros(4), verbose=0)
 
 
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict"])
+def test_a_step_that_raises_leaves_the_weights(data, verb):
+    class Moody(ToyOverlap):
+        moody = False
+
+        def encode_step(self, x):
+            if self.moody:
+                raise RuntimeError("not today")
+            return super().encode_step(x)
+
+        def step(self, x, y=None):
+            self.encode_step(x)
+            super().step(x, y)
+
+    model, x, y = Moody(seed=0), data[0], np.zeros(len(data[0]))
+    model.fit(x, y, verbose=0)
+    before = model.get_weights()
+    model.moody = True
+    model.compile(model.optimizer)  # traces anew
+    with pytest.raises(RuntimeError, match="not today"):
+        model.predict(x, verbose=0) if verb == "predict" else getattr(model, verb)(x, y, verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.moody = False
+    model.compile(model.optimizer)
+    model.fit(x, y, verbose=0)
+
+
 TWO_REPLICAS = """
 import torch, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]

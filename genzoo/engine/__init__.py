@@ -1,12 +1,13 @@
 """The only rooms that know a backend.
 
-Each backend module offers the same five names; the one that Keras runs on is chosen here, once, at import:
+Each backend module offers the same six names; the one that Keras runs on is chosen here, once, at import:
 
 - ``TrainingStep``: a mixin that gives a model Keras' ``train_step`` and ``test_step`` on top of its ``run_step``;
 - ``value_and_grad(loss_fn, variables)``: a scalar loss and its gradients;
 - ``input_gradient(fn, x)``: the gradient of ``sum(fn(x))`` by ``x``, itself differentiable (gradient penalties);
 - ``compile_inference(model, fn)``: ``fn`` from arrays to NumPy arrays, compiled, without gradients;
-- ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold.
+- ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
+- ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
 
 ``in_phase`` is the same on all of them.
 """
@@ -15,18 +16,47 @@ import keras
 
 _backend = keras.config.backend()
 if _backend == "jax":
-    from genzoo.engine.jax import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+    from genzoo.engine.jax import (
+        TrainingStep,
+        compile_inference,
+        input_gradient,
+        pin_seeds,
+        value_and_grad,
+        weights_kept,
+    )
 elif _backend == "tensorflow":
-    from genzoo.engine.tensorflow import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+    from genzoo.engine.tensorflow import (
+        TrainingStep,
+        compile_inference,
+        input_gradient,
+        pin_seeds,
+        value_and_grad,
+        weights_kept,
+    )
 elif _backend == "torch":
-    from genzoo.engine.torch import TrainingStep, compile_inference, input_gradient, pin_seeds, value_and_grad
+    from genzoo.engine.torch import (
+        TrainingStep,
+        compile_inference,
+        input_gradient,
+        pin_seeds,
+        value_and_grad,
+        weights_kept,
+    )
 else:
     raise ImportError(
         "genzoo trains on the Keras backends 'tensorflow', 'torch' and 'jax'. "
         f"Received: KERAS_BACKEND={_backend!r}. Set KERAS_BACKEND to one of the three before Python starts."
     )
 
-__all__ = ["TrainingStep", "compile_inference", "in_phase", "input_gradient", "pin_seeds", "value_and_grad"]
+__all__ = [
+    "TrainingStep",
+    "compile_inference",
+    "in_phase",
+    "input_gradient",
+    "pin_seeds",
+    "value_and_grad",
+    "weights_kept",
+]
 
 
 class _Phase(keras.Layer):

@@ -57,6 +57,23 @@ def compile_inference(model, fn):
     return lambda *arrays: np.asarray(pure([v.value for v in model.variables], *arrays))
 
 
+@contextlib.contextmanager
+def weights_kept(model):
+    """Gives the model its weights back if what runs inside raises.
+
+    Keras takes them out of the variables before the first step; a step that then fails to trace would leave none.
+    """
+    variables = [*model.variables, *model.metrics_variables, *(model.optimizer.variables if model.optimizer else ())]
+    values = [v.value for v in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(variables, values, strict=True):
+            if variable._value is None and not value.is_deleted():
+                variable._value = value
+        raise
+
+
 def pin_seeds(layers):
     """Nothing to do: every seed generator draws from its own state here."""
 
