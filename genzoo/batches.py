@@ -146,7 +146,7 @@ def _loader_of_tuples(loader):
 
 
 @dataclasses.dataclass
-class _Tupled:  # a class, because worker processes pickle it
+class _Tupled:  # a class, because it is sent to worker processes
     collate: Callable
 
     def __call__(self, samples):
