@@ -12,41 +12,24 @@ Each backend module offers the same six names; the one that Keras runs on is cho
 ``in_phase`` is the same on all of them.
 """
 
+import importlib
+
 import keras
 
 _backend = keras.config.backend()
-if _backend == "jax":
-    from genzoo.engine.jax import (
-        TrainingStep,
-        compile_inference,
-        input_gradient,
-        pin_seeds,
-        value_and_grad,
-        weights_kept,
-    )
-elif _backend == "tensorflow":
-    from genzoo.engine.tensorflow import (
-        TrainingStep,
-        compile_inference,
-        input_gradient,
-        pin_seeds,
-        value_and_grad,
-        weights_kept,
-    )
-elif _backend == "torch":
-    from genzoo.engine.torch import (
-        TrainingStep,
-        compile_inference,
-        input_gradient,
-        pin_seeds,
-        value_and_grad,
-        weights_kept,
-    )
-else:
+if _backend not in ("jax", "tensorflow", "torch"):
     raise ImportError(
         "genzoo trains on the Keras backends 'tensorflow', 'torch' and 'jax'. "
         f"Received: KERAS_BACKEND={_backend!r}. Set KERAS_BACKEND to one of the three before Python starts."
     )
+
+_native = importlib.import_module(f"genzoo.engine.{_backend}")
+TrainingStep = _native.TrainingStep
+compile_inference = _native.compile_inference
+input_gradient = _native.input_gradient
+pin_seeds = _native.pin_seeds
+value_and_grad = _native.value_and_grad
+weights_kept = _native.weights_kept
 
 __all__ = [
     "TrainingStep",
