@@ -3,7 +3,7 @@
 #   make test   installs all three backends and runs linter and tests on each
 PYTHON ?= python3
 BACKENDS ?= jax torch tensorflow
-PYTEST_ARGS ?= -m "not slow"
+PYTEST_ARGS ?= -m "not slow" --numprocesses auto
 
 .PHONY: demo test lint install clean
 .DEFAULT_GOAL := demo

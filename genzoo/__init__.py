@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import genzoo.models  # noqa: F401  (names the built-in models, imports none)
 from genzoo.backend import choose_backend
-from genzoo.registry import ModelSpec, get, list_models, register
+from genzoo.registry import ModelSpec, cite, get, list_models, register
 
 if TYPE_CHECKING:
     from genzoo import data
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from genzoo.saving import load
 
 __version__ = "0.1.0"
-__all__ = ["GenerativeModel", "ModelSpec", "data", "get", "list_models", "load", "register"]
+__all__ = ["GenerativeModel", "ModelSpec", "cite", "data", "get", "list_models", "load", "register"]
 
 # What needs Keras is imported when it is first used.
 _LAZY = {"GenerativeModel": "genzoo.model", "load": "genzoo.saving"}
-_ROOMS = {"callbacks", "data", "losses", "networks", "viz"}
+_ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "viz"}
 
 choose_backend()
 

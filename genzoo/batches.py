@@ -218,6 +218,28 @@ def _check_range(x, whole):
         )
 
 
+def check_labels(y, ids: range, model: str) -> np.ndarray:
+    """Refuses labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
+    if y is None:
+        raise ValueError(
+            f"{model} needs labels. Received: images without labels. "
+            "Pass y to fit (or batches that are (x, y) or a dict with 'label'), and labels= to the other verbs."
+        )
+    values = np.asarray(y if isinstance(y, (int, list, tuple, np.ndarray)) else keras.ops.convert_to_numpy(y))
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values  # as keras.datasets has them
+    expected = f"Expected: integer class ids of shape (batch,), from {ids[0]} to {ids[-1]}."
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        hint = " Decode one-hot labels with y.argmax(1)." if values.ndim == 2 else ""
+        hint = " Number the names: np.unique(y, return_inverse=True)[1]." if values.dtype.kind in "OSUT" else hint
+        raise ValueError(f"{model} takes labels. {expected} Received: {values.dtype} of shape {values.shape}.{hint}")
+    if values.min() < ids[0] or values.max() > ids[-1]:
+        raise ValueError(
+            f"{model} takes labels. {expected} Received: ids from {values.min()} to {values.max()}. "
+            "`num_classes` of the model says how many there are, from 0 on."
+        )
+    return values.astype("int32")
+
+
 def to_unit_interval(x):
     """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
     x = keras.ops.convert_to_tensor(x)

@@ -12,11 +12,20 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import ImageBatches, check_images, is_array, is_arrays, peek, split_batch, to_unit_interval
+from genzoo.batches import (
+    ImageBatches,
+    check_images,
+    check_labels,
+    is_array,
+    is_arrays,
+    peek,
+    split_batch,
+    to_unit_interval,
+)
 from genzoo.errors import unknown_name
 from genzoo.players import assign_optimizers
 from genzoo.state import State
-from genzoo.validation import natural_number
+from genzoo.validation import natural_number, refuse_weights
 from genzoo.verbs import Verbs
 
 
@@ -45,7 +54,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     Attributes:
         players: dict from player name to the names of the networks whose weights it moves. Players may overlap.
         logs: dict from the name of each further metric to what it measures.
-        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, and its family.
+        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, and its family. The networks of
+            a conditional model take the labels too; it has ``num_classes``.
+        gaussian_prior: whether ``latents`` are standard normal, so that ``sample`` can cool and truncate them.
         batch_size: images per training batch unless ``fit`` is told otherwise.
         image_shape: ``(height, width, channels)`` once built, else None.
     """
@@ -53,6 +64,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     logs: ClassVar[Mapping[str, str]] = {}
     tags: ClassVar[frozenset[str]] = frozenset()
+    gaussian_prior: ClassVar[bool] = True
     batch_size: ClassVar[int] = 128
 
     def __init__(self, *, seed: int | None = None, **kwargs):
@@ -67,7 +79,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         spread = None if seed is None else int(np.random.SeedSequence(self.seed).generate_state(1)[0] >> 1)
         self.seed_generator = keras.random.SeedGenerator(spread)
         self.image_shape = None
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in (*self._loss_names(), *self.logs)}
+        self._trackers = {
+            name: keras.metrics.Mean(name=name) for name in (*map(self._loss_name, self.players), *self.logs)
+        }
         self._compiled_verbs = types.SimpleNamespace()
 
     # What a model writes.
@@ -89,13 +103,13 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         """The objective of a model with one player: a scalar, or one value per image."""
         raise NotImplementedError(f"{type(self).__name__} must define compute_loss(x, y) or step(x, y).")
 
-    def decode_step(self, z):
+    def decode_step(self, z, y=None):
         """Tensor of latents ``(batch, latent_dim)`` to images in [0, 1]; ``decode`` is its batched verb."""
-        raise NotImplementedError(f"{type(self).__name__} must define decode_step(z).")
+        raise NotImplementedError(f"{type(self).__name__} must define decode_step(z, y).")
 
-    def encode_step(self, x):
+    def encode_step(self, x, y=None):
         """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
-        raise NotImplementedError(f"{type(self).__name__} must define encode_step(x).")
+        raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
 
     # What a model calls.
 
@@ -131,9 +145,23 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         """Latents ``(batch_size, latent_dim)`` from the prior, a standard normal, for training."""
         return keras.random.normal((batch_size, self.latent_dim), seed=self.seed_generator)
 
-    def latents(self, n: int, rng: np.random.Generator) -> np.ndarray:
+    def latents(self, n: int, rng: np.random.Generator, labels=None) -> np.ndarray:
         """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
         return rng.standard_normal((n, self.latent_dim), dtype="float32")
+
+    def one_hot(self, y):
+        """Class ids ``(batch,)`` as float32 ``(batch, num_classes)``."""
+        return ops.one_hot(ops.cast(y, "int32"), self.num_classes)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the step that is being played moves weights."""
+        return _current_step.get().training
+
+    @property
+    def label_ids(self) -> range | None:
+        """The class ids that training needs beside every image, or None where it needs none."""
+        return range(self.num_classes) if "conditional" in self.tags else None
 
     # Building and compiling.
 
@@ -174,8 +202,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
                 f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
             )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
-        optimizer = assign_optimizers(tuple(self.players), optimizer, self.default_optimizers())
-        super().compile(optimizer=optimizer, **options)
+        made = self._steps_made()
+        super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
+        self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
         if self.image_shape is not None and not self.optimizer.built:
             self.optimizer.build(self._player_variables())
@@ -230,7 +259,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
             x: images as one array (uint8 in [0, 255], bool, or float in [0, 1]), or batches of them: a
                 ``genzoo.data`` set, ``tf.data.Dataset``, torch ``DataLoader``, ``keras.utils.PyDataset`` or generator
                 that yields ``x``, ``(x, y)`` or a dict with ``image`` and maybe ``label``.
-            y: integer class ids, if ``x`` is an array. Models that are not conditional ignore them.
+            y: integer class ids, if ``x`` is an array. Models that take no labels ignore them.
             batch_size: images per batch if ``x`` is an array; by default the model's own ``batch_size``.
             **kwargs: everything else that Keras' ``fit`` takes, but sample and class weights.
 
@@ -238,10 +267,10 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
             Keras' ``History``: ``loss``, or ``<player>_loss`` for each of several players, and what the model logs.
 
         Raises:
-            ValueError: images out of range, NaN, of a wrong shape or dtype (in an array; of a data set, in its first
-                batch); no data; labels missing.
+            ValueError: images or labels out of range, NaN, of a wrong shape or dtype, labels missing (in an array; of a
+                data set, in its first batch); no data.
         """
-        self._refuse_weights(kwargs)
+        refuse_weights(kwargs)
         arrays = self._as_images(x, y, batch_size)
         if arrays is not None:
             if validation_split and validation_data is None:
@@ -269,7 +298,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
-        self._refuse_weights(kwargs)
+        refuse_weights(kwargs)
         if not kwargs.get("_use_cached_eval_dataset"):
             arrays = self._as_images(x, y, batch_size)
             x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
@@ -278,6 +307,8 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
 
     def predict(self, x, *args, **kwargs):
         """Keras' ``predict``: what ``call`` gives, reconstructions of images or images for latents."""
+        if "conditional" in self.tags and (isinstance(x, (list, tuple)) or is_array(x)):
+            check_labels(self._pair(x)[1], self.label_ids, type(self).__name__)
         if "encoder" in self.tags and is_array(x):
             check_images(x, self.image_shape)
         with engine.weights_kept(self):
@@ -295,7 +326,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     def run_step(self, data, training: bool) -> None:
         """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
         x, y = split_batch(data)
-        x = to_unit_interval(x)
+        x, y = to_unit_interval(x), y if y is None or tuple(y.shape[1:]) != (1,) else ops.squeeze(y, 1)
         token = _current_step.set(_Step(training, ops.cast(ops.shape(x)[0], "float32")))
         try:
             engine.in_phase(lambda: self.step(x, y), training)
@@ -309,13 +340,24 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         return list(self._trackers.values())
 
     def call(self, inputs):
-        """Images to their reconstructions where the model has an encoder, latents to images where it has not."""
-        if "encoder" not in self.tags and len(inputs.shape) != 2:
+        """Images to their reconstructions where the model has an encoder, latents to images where it has not.
+
+        A conditional model takes ``[images or latents, labels]``.
+        """
+        inputs, *labels = self._pair(inputs) if "conditional" in self.tags else (inputs,)
+        if "encoder" in self.tags:
+            inputs = self.encode_step(to_unit_interval(inputs), *labels)
+        elif len(inputs.shape) != 2:
             raise ValueError(
                 f"{type(self).__name__} maps latents to images. Received: inputs of shape {tuple(inputs.shape)}. "
                 f"Expected: (batch, {self.latent_dim}). New images come from `sample(n)`."
             )
-        return self.decode_step(self.encode_step(to_unit_interval(inputs)) if "encoder" in self.tags else inputs)
+        return self.decode_step(inputs, *labels)
+
+    def _pair(self, inputs):
+        if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+            raise ValueError(f"{type(self).__name__} takes [images or latents, labels]. Received: {type(inputs)}")
+        return inputs
 
     def _as_images(self, x, y, batch_size):
         """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
@@ -323,9 +365,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
             return x
         if is_arrays(x):
             x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
-            x, y = (
-                None if a is None else ops.convert_to_numpy(np.asarray(a) if isinstance(a, list) else a) for a in (x, y)
-            )
+            x, y = (a if a is None else ops.convert_to_numpy(np.asarray(a) if type(a) is list else a) for a in (x, y))
             self._check_batch((x, y), whole=True)
             batch_size = self.batch_size if batch_size is None else batch_size
             return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))
@@ -344,21 +384,12 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     def _check_batch(self, batch, whole=False):
         x, y = split_batch(batch)
         shape = check_images(x, self.image_shape, whole)
-        if "conditional" in self.tags and y is None:
-            raise ValueError(
-                f"{type(self).__name__} is conditional and needs labels. Received: images without labels. "
-                "Pass y, or batches that are (x, y) or a dict with 'label'."
-            )
+        if self.label_ids is not None:
+            check_labels(y, self.label_ids, type(self).__name__)
         if self.image_shape is None:
             self.build((None, *shape))
         if not self.compiled:
             self.compile()
-
-    @staticmethod
-    def _refuse_weights(kwargs):
-        for name in ("sample_weight", "class_weight"):
-            if kwargs.pop(name, None) is not None:
-                raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")
 
     def _steps_made(self):
         return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
@@ -369,6 +400,3 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
 
     def _loss_name(self, player):
         return "loss" if len(self.players) == 1 else f"{player}_loss"
-
-    def _loss_names(self):
-        return [self._loss_name(player) for player in self.players]

@@ -1,33 +1,126 @@
 """Default networks: functions that return a ``keras.Model`` sized for an image shape.
 
-Outputs that enter a loss are float32 under every dtype policy. ``image_shape`` is ``(height, width, channels)``, or
-``(channels, height, width)`` where ``keras.config.image_data_format()`` says ``channels_first``.
+Images are in [0, 1]. Outputs that enter a loss are float32 under every dtype policy. ``image_shape`` is
+``(height, width, channels)``, or ``(channels, height, width)`` where ``keras.config.image_data_format()`` says
+``channels_first``. Where ``num_classes`` is given, the network takes one-hot labels as its second input.
 """
 
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
+
+from genzoo.layers import SpectralConv2D, SpectralDense
+
+# Encoders and decoders.
 
 
-def dense_encoder(image_shape, hidden_dim: int, latent_dim: int) -> keras.Model:
-    """One hidden ReLU layer and two heads: images to ``(mean, log_variance)``, each ``(batch, latent_dim)``."""
+def dense_encoder(image_shape, hidden_dims, latent_dim: int, activation="relu", num_classes: int = 0) -> keras.Model:
+    """Hidden layers and two heads: images to ``(mean, log_variance)``, each ``(batch, latent_dim)``."""
     images = keras.Input(image_shape)
-    hidden = _linear(layers.Flatten()(images), hidden_dim, activation="relu")
-    heads = [_linear(hidden, latent_dim, dtype="float32", name=name) for name in ("mean", "log_variance")]
-    return keras.Model(images, heads, name="encoder")
+    inputs, hidden = _with_labels(images, layers.Flatten()(images), num_classes)
+    for units in hidden_dims:
+        hidden = _linear(hidden, units, activation=activation)
+    return keras.Model(inputs, _gaussian_heads(hidden, latent_dim), name="encoder")
 
 
-def dense_decoder(latent_dim: int, hidden_dim: int, image_shape) -> keras.Model:
-    """One hidden ReLU layer: latents ``(batch, latent_dim)`` to the logits of every pixel."""
+def dense_decoder(latent_dim: int, hidden_dims, image_shape, activation="relu", num_classes: int = 0) -> keras.Model:
+    """Hidden layers: latents ``(batch, latent_dim)`` to one number per pixel, such as its logit."""
     z = keras.Input((latent_dim,))
-    hidden = _linear(z, hidden_dim, activation="relu")
+    inputs, hidden = _with_labels(z, z, num_classes)
+    for units in hidden_dims:
+        hidden = _linear(hidden, units, activation=activation)
     logits = _linear(hidden, math.prod(image_shape), dtype="float32")
-    return keras.Model(z, layers.Reshape(image_shape)(logits), name="decoder")
+    return keras.Model(inputs, layers.Reshape(image_shape)(logits), name="decoder")
 
 
-def dcgan_generator(latent_dim: int, image_shape, filters=(256, 128, 64)) -> keras.Model:
-    """Dense to a quarter of the size, then transposed 5x5 convolutions: latents to images in [-1, 1]."""
+def conv_encoder(image_shape, hidden_dim: int, latent_dim: int, filters: int = 32) -> keras.Model:
+    """Strided 4x4 convolutions down to 4x4 and two dense layers (Burgess et al. 2018, appendix A.1).
+
+    Returns:
+        Model from images to ``(mean, log_variance)``, each ``(batch, latent_dim)``.
+    """
+    images = x = keras.Input(image_shape)
+    for _ in _halved_sizes(image_shape)[1:]:
+        x = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(x)
+    x = layers.Flatten()(x)
+    for _ in range(2):
+        x = layers.Dense(hidden_dim, activation="relu")(x)
+    return keras.Model(images, _gaussian_heads(x, latent_dim, _dense), name="encoder")
+
+
+def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 32) -> keras.Model:
+    """The encoder's mirror image: latents to one number per pixel."""
+    channels, axis = _spatial(image_shape)[2:]
+    *larger, base = _halved_sizes(image_shape)
+    z = x = keras.Input((latent_dim,))
+    for _ in range(2):
+        x = layers.Dense(hidden_dim, activation="relu")(x)
+    x = layers.Dense(math.prod(base) * filters, activation="relu")(x)
+    x = layers.Reshape((*base, filters) if axis == -1 else (filters, *base))(x)
+    for i, size in enumerate(reversed(larger), 1):
+        last = i == len(larger)
+        x = layers.Conv2DTranspose(
+            channels if last else filters, 4, strides=2, padding="same", activation=None if last else "relu"
+        )(x)
+        rows, columns = (now - wanted for now, wanted in zip(_spatial(x.shape[1:])[:2], size, strict=True))
+        if rows or columns:
+            x = layers.Cropping2D(((0, rows), (0, columns)))(x)
+    if not larger:
+        x = layers.Conv2D(channels, 3, padding="same")(x)
+    return keras.Model(z, layers.Activation("linear", dtype="float32")(x), name="decoder")
+
+
+# Generators and discriminators.
+
+
+def dense_generator(latent_dim: int, hidden_dims, image_shape, initializer="he_uniform") -> keras.Model:
+    """ReLU layers and a sigmoid: latents to images."""
+    z = x = keras.Input((latent_dim,))
+    for units in hidden_dims:
+        x = layers.Dense(units, activation="relu", kernel_initializer=initializer)(x)
+    return keras.Model(z, sigmoid_image(x, image_shape, initializer), name="generator")
+
+
+def sigmoid_image(x, image_shape, initializer="he_uniform"):
+    """A dense layer of one sigmoid per pixel, in float32."""
+    options = {"activation": "sigmoid", "kernel_initializer": initializer, "dtype": "float32"}
+    return layers.Reshape(image_shape, dtype="float32")(layers.Dense(math.prod(image_shape), **options)(x))
+
+
+def dense_discriminator(image_shape, hidden_dims, dropout: float = 0.0, spectral_norm: bool = False) -> keras.Model:
+    """Leaky ReLU layers: images to one logit, ``(batch, 1)``."""
+    dense = SpectralDense if spectral_norm else layers.Dense
+    images = keras.Input(image_shape)
+    x = layers.Flatten()(images)
+    for units in hidden_dims:
+        x = layers.Dropout(dropout)(layers.LeakyReLU(0.2)(dense(units)(x)))
+    return keras.Model(images, logit(x, spectral_norm), name="discriminator")
+
+
+def uniform(bound: float):
+    """Initial weights uniform in plus and minus this."""
+    return keras.initializers.RandomUniform(-bound, bound)
+
+
+def logit(x, spectral_norm: bool = False, initializer="glorot_uniform"):
+    """One number per example, in float32."""
+    dense = SpectralDense if spectral_norm else layers.Dense
+    return dense(1, kernel_initializer=initializer, dtype="float32")(x)
+
+
+def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
+    """A layer of the largest of ``pieces`` linear units each (Goodfellow et al. 2013).
+
+    Weights start uniform in 0.005, as in the code of Goodfellow et al. (2014).
+    """
+    dense = SpectralDense if spectral_norm else layers.Dense
+    x = dense(units * pieces, kernel_initializer=uniform(0.005))(x)
+    return ops.max(layers.Reshape((units, pieces))(x), axis=-1)
+
+
+def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes: int = 0) -> keras.Model:
+    """Dense to a quarter of the size, then transposed 5x5 convolutions: latents to images."""
     height, width, channels, axis = _spatial(image_shape)
     if height % 4 or width % 4:
         raise ValueError(
@@ -35,34 +128,88 @@ def dcgan_generator(latent_dim: int, image_shape, filters=(256, 128, 64)) -> ker
             f"Received: image shape {tuple(image_shape)}. Pad or resize the images, for example to "
             f"{-(-height // 4) * 4}x{-(-width // 4) * 4}."
         )
-    base = (height // 4, width // 4, filters[0])
+    base = (height // 4, width // 4, 4 * filters)
     z = keras.Input((latent_dim,))
-    x = layers.Dense(math.prod(base), use_bias=False)(z)
+    inputs, x = _with_labels(z, z, num_classes)
+    x = layers.Dense(math.prod(base), use_bias=False)(x)
     x = layers.LeakyReLU(0.3)(layers.BatchNormalization()(x))
     x = layers.Reshape(base if axis == -1 else (base[2], *base[:2]))(x)
-    for count, strides in zip(filters[1:], (1, 2), strict=True):
+    for count, strides in ((2 * filters, 1), (filters, 2)):
         x = layers.Conv2DTranspose(count, 5, strides=strides, padding="same", use_bias=False)(x)
         x = layers.LeakyReLU(0.3)(layers.BatchNormalization(axis=axis)(x))
     x = layers.Conv2DTranspose(channels, 5, strides=2, padding="same", use_bias=False)(x)
-    return keras.Model(z, layers.Activation("tanh", dtype="float32")(x), name="generator")
+    x = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(inputs, layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
 
-def dcgan_discriminator(image_shape, filters=(64, 128), dropout: float = 0.3) -> keras.Model:
-    """Strided 5x5 convolutions with dropout: images in [-1, 1] to one logit, ``(batch, 1)``."""
-    images = x = keras.Input(image_shape)
-    for count in filters:
-        x = layers.LeakyReLU(0.3)(layers.Conv2D(count, 5, strides=2, padding="same")(x))
+def dcgan_features(images, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False):
+    """The discriminator's strided 5x5 convolutions with dropout: images to flat features, symbolically."""
+    conv = SpectralConv2D if spectral_norm else layers.Conv2D
+    x = layers.Rescaling(2.0, -1.0)(images)  # to the range of a tanh, as the paper trains
+    for count in (filters, 2 * filters):
+        x = layers.LeakyReLU(0.3)(conv(count, 5, strides=2, padding="same")(x))
         x = layers.Dropout(dropout)(x)
-    return keras.Model(images, layers.Dense(1, dtype="float32")(layers.Flatten()(x)), name="discriminator")
+    return layers.Flatten()(x)
+
+
+def with_label_maps(images, labels):
+    """Images and one-hot labels, symbolically, to images with one constant map per class beside their channels."""
+    height, width, _, axis = _spatial(images.shape[1:])
+    maps = ops.reshape(labels, (-1, 1, 1, labels.shape[-1]) if axis == -1 else (-1, labels.shape[-1], 1, 1))
+    maps = ops.repeat(ops.repeat(maps, height, axis=1 if axis == -1 else 2), width, axis=2 if axis == -1 else 3)
+    return layers.Concatenate(axis=axis)([images, maps])
+
+
+def dcgan_discriminator(
+    image_shape, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False
+) -> keras.Model:
+    """Images to one logit, ``(batch, 1)``."""
+    images = keras.Input(image_shape)
+    features = dcgan_features(images, filters, dropout, spectral_norm)
+    return keras.Model(images, logit(features, spectral_norm), name="discriminator")
+
+
+def frozen_copy(network: keras.Model, name: str) -> keras.Model:
+    """A network with the same weights now that no optimizer moves."""
+    copy = keras.models.clone_model(network)
+    copy.name = name
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+# Parts.
+
+
+def _gaussian_heads(hidden, latent_dim, layer=None):
+    layer = layer or _linear
+    return [layer(hidden, latent_dim, dtype="float32", name=name) for name in ("mean", "log_variance")]
+
+
+def _dense(x, units, **options):
+    return layers.Dense(units, **options)(x)
 
 
 def _linear(x, units: int, **options):
     """A dense layer that starts as PyTorch's does: kernel and bias uniform within 1 / sqrt(fan in)."""
     bound = x.shape[-1] ** -0.5
-    uniform = keras.initializers.RandomUniform
-    return layers.Dense(
-        units, kernel_initializer=uniform(-bound, bound), bias_initializer=uniform(-bound, bound), **options
-    )(x)
+    return layers.Dense(units, kernel_initializer=uniform(bound), bias_initializer=uniform(bound), **options)(x)
+
+
+def _with_labels(inputs, features, num_classes):
+    """The network's inputs, and its features with one-hot labels beside them where it takes labels."""
+    if not num_classes:
+        return inputs, features
+    labels = keras.Input((num_classes,), name="labels")
+    return [inputs, labels], layers.Concatenate()([features, labels])
+
+
+def _halved_sizes(image_shape):
+    """``[(height, width), ...]`` from the image down to 4x4 or just above, halving and rounding up."""
+    sizes = [_spatial(image_shape)[:2]]
+    while min(sizes[-1]) > 4:
+        sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+    return sizes
 
 
 def _spatial(image_shape):

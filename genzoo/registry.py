@@ -3,7 +3,9 @@
 import dataclasses
 import fnmatch
 import importlib
+import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -90,7 +92,7 @@ def list_models(pattern: str = "*", tags: Iterable[str] | str = ()) -> list[str]
 
     Example:
     >>> import genzoo
-    >>> genzoo.list_models("*gan")
+    >>> genzoo.list_models("d*gan")
     ['dcgan']
     """
     wanted = {tags} if isinstance(tags, str) else set(tags)
@@ -144,6 +146,38 @@ def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
     instance = cls(**config)
     instance.compile()
     return instance
+
+
+def cite(name: str) -> None:
+    """Prints the BibTeX of the papers that a model comes from.
+
+    Args:
+        name: as for ``get``.
+
+    Example:
+    >>> import genzoo
+    >>> genzoo.cite("wgan-gp")
+    @inproceedings{gulrajani2017improved,
+      title={Improved Training of {W}asserstein {GAN}s},
+      author={Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and Courville, Aaron},
+      booktitle={Advances in Neural Information Processing Systems},
+      year={2017}
+    }
+    """
+    chosen = spec(name)
+    reference = docstring_section(chosen.load(), "Reference")
+    if not reference:
+        raise ValueError(
+            f"The docstring of {chosen.name!r} has no section 'Reference'. Ask its author: {chosen.source}."
+        )
+    print(reference)
+
+
+def docstring_section(cls, title: str) -> str:
+    """What a class' docstring says below ``title:``, or an empty string."""
+    doc = inspect.cleandoc(cls.__doc__ or "") + "\n"
+    found = re.search(rf"^{title}:\n((?:[ ]+.*\n|\n)+)", doc, flags=re.MULTILINE)
+    return textwrap.dedent(found[1]).strip() if found else ""
 
 
 def builtin_class(package: str, name: str):

@@ -1,24 +1,78 @@
-"""Checks on arguments."""
+"""Checks on arguments: each returns the value, or raises a ``ValueError`` that names the argument."""
 
+import math
+from collections.abc import Iterable
 from numbers import Integral, Real
+
+from genzoo.errors import unknown_name
 
 
 def positive_int(name: str, value) -> int:
-    """Returns ``value`` if it is an integer of at least 1, else raises a ``ValueError`` that names the argument."""
+    """An integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
     return int(value)
 
 
 def natural_number(name: str, value) -> int:
-    """Returns ``value`` if it is an integer of at least 0, else raises a ``ValueError`` that names the argument."""
+    """An integer of at least 0."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
         raise ValueError(f"`{name}` must be an integer of at least 0. Received: {name}={value!r}")
     return int(value)
 
 
 def fraction(name: str, value) -> float:
-    """Returns ``value`` if it is a number in [0, 1), else raises a ``ValueError`` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
+    """A number in [0, 1)."""
+    if not _is_number(value) or not 0 <= value < 1:
         raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={value!r}")
     return float(value)
+
+
+def positive(name: str, value) -> float:
+    """A finite number above 0."""
+    if not _is_number(value) or value <= 0:
+        raise ValueError(f"`{name}` must be a number above 0. Received: {name}={value!r}")
+    return float(value)
+
+
+def non_negative(name: str, value) -> float:
+    """A finite number of at least 0."""
+    if not _is_number(value) or value < 0:
+        raise ValueError(f"`{name}` must be a number of at least 0. Received: {name}={value!r}")
+    return float(value)
+
+
+def flag(name: str, value) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return value
+
+
+def needs(name: str, value, default, what: str, given: bool) -> None:
+    """Refuses an option that was set although what it belongs to is off."""
+    if value != default and not given:
+        raise ValueError(f"`{name}` goes with {what}. Received: {name}={value!r} without it.")
+
+
+def choice(name: str, value, known: Iterable):
+    """One of the ``known`` values."""
+    known = list(known)
+    if value is None and None in known:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}. Received: {name}={value!r}")
+    if value not in known:
+        raise unknown_name(f"`{name}`", value, [k for k in known if k is not None])
+    return value
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def refuse_weights(options: dict) -> None:
+    """Takes ``sample_weight`` and ``class_weight``, which no objective here has, out of options if they are None."""
+    for name in ("sample_weight", "class_weight"):
+        if options.pop(name, None) is not None:
+            raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")

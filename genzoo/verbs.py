@@ -1,21 +1,38 @@
-"""What one does with a trained model: ``sample``, ``encode``, ``decode``, ``reconstruct``. NumPy in, NumPy out."""
+"""What one does with a trained model: ``sample``, ``encode``, ``log_likelihood``, ... NumPy in, NumPy out."""
+
+import math
 
 import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import check_images, to_unit_interval
-from genzoo.validation import natural_number, positive_int
+from genzoo.batches import check_images, check_labels, to_unit_interval
+from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
 
 class Verbs:
-    """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``."""
+    """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``.
 
-    def sample(self, n: int, *, seed: int | None = None, batch_size: int = 256) -> np.ndarray:
+    Conditional models take ``labels`` everywhere: one class id for all, or an array with one per image.
+    """
+
+    def sample(
+        self,
+        n: int,
+        *,
+        labels=None,
+        temperature: float = 1.0,
+        truncation: float | None = None,
+        seed: int | None = None,
+        batch_size: int = 256,
+    ) -> np.ndarray:
         """New images.
 
         Args:
             n: how many.
+            labels: class ids for a model that takes labels: one, or ``n`` of them. By default 0, 1, 2, ... in turn.
+            temperature: factor on the latents; below 1 for less variety and more typical images.
+            truncation: latents come from the normal distribution cut off at plus and minus this (Brock et al. 2019).
             seed: integer; the same seed gives the same latents on every backend. None draws fresh ones.
             batch_size: images per compiled call.
 
@@ -23,47 +40,210 @@ class Verbs:
             float32 array ``(n, height, width, channels)`` in [0, 1].
         """
         rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
-        return self.decode(self.latents(positive_int("n", n), rng), batch_size=batch_size)
+        n, ids = positive_int("n", n), None
+        if self.label_ids is not None:
+            classes = [i for i in self.label_ids if i >= 0]
+            ids = np.resize(classes, n).astype("int32") if labels is None else self._ids(labels, n)
+        elif labels is not None:
+            raise self._takes_no_labels()
+        z = self._cooled(self.latents(n, rng, ids), rng, temperature, truncation)
+        return self._decoded(z, (ids,) if "conditional" in self.tags else (), batch_size)
 
-    def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
+    def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
+        z = self._latents_from(z)
+        return self._decoded(z, self._condition(labels, len(z)), batch_size)
+
+    def encode(self, x, labels=None, *, batch_size: int = 256) -> np.ndarray:
+        """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
+        x = self._images_for("encode", "encoder", x)
+        return self._run(self._encode_images, (x, *self._condition(labels, len(x))), batch_size)
+
+    def reconstruct(self, x, labels=None, *, batch_size: int = 256) -> np.ndarray:
+        """Images to ``decode(encode(x))``, float32 in [0, 1]."""
+        x = self._images_for("reconstruct", "encoder", x)
+        return self._run(self._reconstruct_images, (x, *self._condition(labels, len(x))), batch_size)
+
+    def log_likelihood(
+        self, x, num_samples: int = 200, *, labels=None, seed: int | None = None, batch_size: int = 2048
+    ) -> np.ndarray:
+        r"""Likelihood of new points, by importance sampling from the encoder.
+
+        $$\log p(x) \approx \log \frac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k \mid x)}, \quad z_k \sim q(z \mid x)$$
+
+        In expectation a lower bound that tightens as K grows (Burda et al. 2016).
+
+        Args:
+            x: images.
+            num_samples: K, latents per image.
+            labels: class ids, for a conditional model: then the likelihood is that of x given its label.
+            seed: integer that fixes the latents, whatever the backend and the batch size. None draws fresh ones.
+            batch_size: decoded latents per compiled call, over images and samples together.
+
+        Returns:
+            float64 array ``(n,)`` of log p(x), in nats per image.
+        """
+        x = self._images_for("compute a likelihood", "likelihood", x)
+        condition = self._condition(labels, len(x))
+        seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
+        drawn = min(positive_int("num_samples", num_samples), positive_int("batch_size", batch_size))
+        size = max(1, batch_size // drawn)
+        totals = []
+        for start in range(0, len(x), size):
+            chunk = tuple(a[start : start + size] for a in (x, *condition))
+            rngs = [np.random.default_rng([seed, start + i]) for i in range(len(chunk[0]))]
+            total = np.full(len(rngs), -np.inf)
+            for k in range(0, num_samples, drawn):
+                count = min(drawn, num_samples - k)
+                noise = np.stack([rng.standard_normal((count, self.latent_dim), dtype="float32") for rng in rngs])
+                weights = self._run(self._weigh_images, (chunk[0], noise, *chunk[1:]), size)
+                total = np.logaddexp(total, np.logaddexp.reduce(weights.astype("float64"), axis=1))
+            totals.append(total)
+        return np.concatenate(totals) - math.log(num_samples)
+
+    def interpolate(
+        self, a, b, steps: int = 8, *, method: str = "linear", labels=None, batch_size: int = 256
+    ) -> np.ndarray:
+        """Images on the way from each ``a`` to each ``b``, both ends included.
+
+        Args:
+            a, b: latents ``(n, latent_dim)``, or images where the model has an encoder.
+            steps: images per pair, at least 2.
+            method: ``"linear"``, or ``"spherical"`` to keep the length that normal latents have (White, 2016).
+            labels: class ids for a conditional model, one or ``n`` of them.
+
+        Returns:
+            float32 array ``(n, steps, height, width, channels)``.
+        """
+        a, b = (self._latents_from(end, labels) for end in (a, b))
+        choice("method", method, ("linear", "spherical"))
+        if a.shape != b.shape or positive_int("steps", steps) < 2:
+            raise ValueError(
+                f"Expected as many ends as starts, and at least 2 steps. Received: {len(a)}, {len(b)}, steps={steps}"
+            )
+        t = np.linspace(0, 1, steps, dtype="float32")[:, None]
+        path = _slerp(a[:, None], b[:, None], t) if method == "spherical" else (1 - t) * a[:, None] + t * b[:, None]
+        condition = tuple(np.repeat(ids, steps) for ids in self._condition(labels, len(a)))
+        images = self._decoded(path.reshape(-1, self.latent_dim), condition, batch_size)
+        return images.reshape(len(a), steps, *images.shape[1:])
+
+    def traverse(self, z=None, *, dims=None, values=None, labels=None, batch_size: int = 256) -> np.ndarray:
+        """Images that differ in one latent at a time.
+
+        Args:
+            z: the latent ``(latent_dim,)`` to start from, by default the origin, or one image ``(height, width,
+                channels)`` where the model has an encoder.
+            dims: indices of the latents to vary; by default all.
+            values: what they are set to; by default 7 values from -3 to 3.
+            labels: the class id, for a conditional model.
+
+        Returns:
+            float32 array ``(len(dims), len(values), height, width, channels)``.
+        """
+        z = np.zeros(self.latent_dim, "float32") if z is None else ops.convert_to_numpy(z)
+        if z.ndim not in (1, 3):
+            raise ValueError(f"Expected one latent or one image to start from. Received: shape {z.shape}. Pass z[0].")
+        z = self._latents_from(z[None], labels)[0]
+        dims = np.arange(self.latent_dim) if dims is None else np.asarray(dims)
+        values = np.linspace(-3, 3, 7) if values is None else np.asarray(values)
+        if dims.ndim != 1 or dims.dtype.kind not in "iu" or not np.isin(dims, np.arange(self.latent_dim)).all():
+            raise ValueError(
+                f"`dims` must be a list of indices from 0 to {self.latent_dim - 1}. Received: dims={dims.tolist()}"
+            )
+        if values.ndim != 1 or len(values) == 0:
+            raise ValueError(f"`values` must be a list of numbers. Received: values={values.tolist()}")
+        path = np.tile(z, (len(dims), len(values), 1))
+        path[np.arange(len(dims))[:, None], np.arange(len(values)), dims[:, None]] = values
+        path = path.reshape(-1, self.latent_dim)
+        images = self._decoded(path, self._condition(labels, len(path)), batch_size)
+        return images.reshape(len(dims), len(values), *images.shape[1:])
+
+    def _encode_images(self, x, *y):
+        return self.encode_step(to_unit_interval(x), *y)
+
+    def _reconstruct_images(self, x, *y):
+        return self.decode_step(self._encode_images(x, *y), *y)
+
+    def _weigh_images(self, x, epsilon, *y):
+        return self.log_weights(to_unit_interval(x), epsilon, *y)
+
+    def _decoded(self, z, condition, batch_size):
+        return self._run(self.decode_step, (z, *condition), batch_size)
+
+    def _cooled(self, z, rng, temperature, truncation):
+        if not self.gaussian_prior and (temperature != 1.0 or truncation is not None):
+            raise ValueError(
+                f"`temperature` and `truncation` need a standard normal prior, and that of {type(self).__name__} is "
+                f"another. Received: temperature={temperature}, truncation={truncation}"
+            )
+        if truncation is not None:
+            inside = math.erf(positive("truncation", truncation) / math.sqrt(2.0))
+            uniform = rng.uniform(-inside, inside, z.shape).astype("float32")
+            z = math.sqrt(2.0) * ops.convert_to_numpy(ops.erfinv(uniform))
+            z = np.clip(z, -truncation, truncation)  # where float32 rounds to 1 the inverse is infinite
+        return np.float32(non_negative("temperature", temperature)) * z
+
+    def _latents_from(self, z, labels=None):
+        """Latents as they are, images through the encoder."""
+        if "encoder" in self.tags and len(np.shape(z)) == 4:
+            return self.encode(z, labels)
         z = np.asarray(ops.convert_to_numpy(z), dtype="float32")
         if z.ndim != 2 or z.shape[1] != self.latent_dim or len(z) == 0:
-            raise ValueError(f"Expected latents of shape (n, {self.latent_dim}). Received: shape {z.shape}")
-        return self._run(self.decode_step, z, batch_size)
+            images = ", or a batch of images" if "encoder" in self.tags else ""
+            one = " One alone is z[None]." if z.ndim in (1, 3) else ""
+            raise ValueError(
+                f"Expected latents of shape (n, {self.latent_dim}){images}. Received: shape {z.shape}.{one}"
+            )
+        return z
 
-    def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
-        """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
-        return self._run(self._encode_images, self._images_for("encode", x), batch_size)
+    def _condition(self, labels, n):
+        """``(labels,)`` where the networks take them, else ``()``."""
+        if "conditional" in self.tags:
+            return (self._ids(labels, n),)
+        if labels is not None:
+            raise self._takes_no_labels()
+        return ()
 
-    def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
-        """Images to ``decode(encode(x))``, float32 in [0, 1]."""
-        return self._run(self._reconstruct_images, self._images_for("reconstruct", x), batch_size)
+    def _ids(self, labels, n):
+        if labels is not None and np.ndim(labels) == 0:
+            labels = np.full(n, labels)
+        ids = check_labels(labels, self.label_ids, type(self).__name__)
+        if len(ids) != n:
+            raise ValueError(f"Expected one label, or one for each of {n}. Received: {len(ids)} labels.")
+        return ids
 
-    def _encode_images(self, x):
-        return self.encode_step(to_unit_interval(x))
+    def _takes_no_labels(self):
+        return ValueError(f"{type(self).__name__} takes no labels here. Received: labels=...")
 
-    def _reconstruct_images(self, x):
-        return self.decode_step(self._encode_images(x))
-
-    def _images_for(self, verb, x):
-        if "encoder" not in self.tags:
-            raise NotImplementedError(f"{type(self).__name__} has no encoder, so it cannot {verb}.")
+    def _images_for(self, what, tag, x):
+        if tag not in self.tags:
+            raise NotImplementedError(f"{type(self).__name__} has no {tag}, so it cannot {what}.")
         x = ops.convert_to_numpy(x)
         check_images(x, self.image_shape)
         return x
 
-    def _run(self, fn, array, batch_size):
-        """``fn`` over an array, compiled once per batch shape; a short batch is padded to a power of two."""
+    def _run(self, fn, arrays, batch_size):
+        """``fn`` over arrays, compiled once per batch shape; a short batch is padded to a power of two."""
         if self.image_shape is None:
             raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
         if fn.__name__ not in self._compiled_verbs.__dict__:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
-        compiled = getattr(self._compiled_verbs, fn.__name__)
-        size = min(positive_int("batch_size", batch_size), 1 << (len(array) - 1).bit_length())
+        compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
+        size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
         results = []
-        for start in range(0, len(array), size):
-            batch = array[start : start + size]
-            padding = [(0, size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-            results.append(compiled(np.pad(batch, padding))[: len(batch)])
+        for start in range(0, n, size):
+            batches = [array[start : start + size] for array in arrays]
+            missing = size - len(batches[0])
+            padded = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
+            results.append(compiled(*padded)[: size - missing])
         return np.concatenate(results).astype("float32", copy=False)
+
+
+def _slerp(a, b, t):
+    """Along the great circle; where the ends point the same way or opposite ways, along the line between them."""
+    unit_a, unit_b = (end / np.maximum(np.linalg.norm(end, axis=-1, keepdims=True), 1e-12) for end in (a, b))
+    angle = np.arccos(np.clip(np.sum(unit_a * unit_b, axis=-1, keepdims=True), -1, 1))
+    sine = np.sin(angle)
+    safe = np.where(sine < 1e-4, 1.0, sine)
+    line = (1 - t) * a + t * b
+    return np.where(sine < 1e-4, line, (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / safe)

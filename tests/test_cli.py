@@ -82,7 +82,7 @@ def test_info_tells_what_a_user_needs_and_no_markup(name):
         row = next(line for line in tables if line[: 1 + len(networks)] == [player, *", ".join(networks).split()])
         assert f"{float(model.optimizer[player].learning_rate):g}" == row[-1]
     assert {metric.name for metric in model.metrics} <= {line[0] for line in tables if line}
-    assert type(model).__doc__.splitlines()[0] in printed
+    assert type(model).__doc__.splitlines()[0].lstrip() in " ".join(printed.split())
     assert "\nDeviations from the paper\n1. " in printed
     assert "\nReference\n@" in printed
     assert not re.search(r"[$\\]|``", printed)

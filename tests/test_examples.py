@@ -8,11 +8,17 @@ from pathlib import Path
 import keras
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+QUICK = {"my_gan", "toy_distributions"}  # of the others, the classes and functions have tests of their own
+EXAMPLES = [
+    pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow)
+    for path in sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs_and_writes_its_picture(example, tmp_path):
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example_runs_and_writes_its_picture(example, tmp_path, request):
+    if 'load("mnist"' in example.read_text():
+        request.getfixturevalue("mnist_dir")
     environment = {**os.environ, "KERAS_BACKEND": keras.config.backend()}
     result = subprocess.run(
         [sys.executable, example, "--epochs", "1"], cwd=tmp_path, env=environment, capture_output=True, text=True

@@ -18,47 +18,67 @@ import genzoo
 OTHER_BACKENDS = sorted({"jax", "tensorflow", "torch"} - {keras.config.backend()})
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_two_epochs_then_two_in_a_new_process_equal_four(name, images, tmp_path):
-    straight, halfway = small(name), small(name)
-    straight.fit(images[0], epochs=4, batch_size=8, verbose=0)
-    halfway.fit(images[0], epochs=2, batch_size=8, verbose=0)
-    halfway.save(tmp_path / "half.keras")
-    np.save(tmp_path / "x.npy", images[0])
+# Options that keep state of their own between steps.
+STATEFUL = {
+    "vae": {"kl_schedule": "cyclical", "kl_steps": 3},
+    "beta-vae": {"capacity": 5.0, "capacity_steps": 6},
+    "gan": {"ema_decay": 0.9, "penalty": "dragan"},
+    "dcgan": {"ema_decay": 0.9, "spectral_norm": True},
+    "cdcgan": {"ema_decay": 0.9, "spectral_norm": True, "conditioning": "concatenation"},
+    "aae": {"prior": "swiss-roll", "latent_dim": 2, "num_classes": 10},
+}
+
+
+def test_two_epochs_then_two_in_a_new_process_equal_four(images, tmp_path):
+    straight = {}
+    for name in MODELS:
+        model = small(name, **STATEFUL.get(name, {}))
+        save = keras.callbacks.ModelCheckpoint(tmp_path / f"{name}-{{epoch}}.keras")
+        model.fit(*images, epochs=4, batch_size=8, callbacks=[save], verbose=0)
+        straight[name] = state_of(model)
+    np.savez(tmp_path / "images.npz", x=images[0], y=images[1])
     run_python(
         """
         import torch, sys, numpy as np, genzoo
-        folder = sys.argv[1]
-        model = genzoo.load(f"{folder}/half.keras")
-        model.fit(np.load(f"{folder}/x.npy"), epochs=4, initial_epoch=2, batch_size=8, verbose=0)
-        model.save(f"{folder}/full.keras")
+        folder, *names = sys.argv[1:]
+        images = np.load(f"{folder}/images.npz")
+        for name in names:
+            model = genzoo.load(f"{folder}/{name}-2.keras")
+            model.fit(images["x"], images["y"], epochs=4, initial_epoch=2, batch_size=8, verbose=0)
+            model.save(f"{folder}/{name}-4.keras")
         """,
         tmp_path,
+        *MODELS,
         KERAS_BACKEND=keras.config.backend(),
     )
-    assert_equal(state_of(genzoo.load(tmp_path / "full.keras")), state_of(straight))
+    for name in MODELS:
+        assert_equal(state_of(genzoo.load(tmp_path / f"{name}-4.keras")), straight[name])
 
 
 @pytest.mark.parametrize("backend", OTHER_BACKENDS)
 def test_a_file_decodes_the_same_images_and_trains_on_another_backend(backend, images, tmp_path):
     for name in MODELS:
         model = small(name)
-        model.fit(images[0], batch_size=8, verbose=0)
+        model.fit(*images, batch_size=8, verbose=0)
         model.save(tmp_path / f"{name}.keras")
-    np.save(tmp_path / "x.npy", images[0])
+    # The noise differs by backend, so scores agree only on average over many draws.
+    x, y = (np.tile(a[:16], (25, *[1] * (a.ndim - 1))) for a in images)
+    np.savez(tmp_path / "images.npz", x=x, y=y)
     run_python(
         """
         import torch, sys, keras, numpy as np, genzoo
         folder, backend = sys.argv[1:3]
         assert keras.backend.backend() == backend
-        x = np.load(f"{folder}/x.npy")
+        arrays = np.load(f"{folder}/images.npz")
+        x, y = arrays["x"], arrays["y"]
         for name in sys.argv[3:]:
             model = genzoo.load(f"{folder}/{name}.keras")
             images = model.sample(9, seed=5)
-            scores = model.evaluate(x, verbose=0, return_dict=True)
-            players = {p: int(model.optimizer[p].iterations) for p in model.optimizer.names}
-            assert set(players.values()) == {3}, players
-            model.fit(x, verbose=0)
+            scores = model.evaluate(x, y, batch_size=200, verbose=0, return_dict=True)
+            assert int(model.optimizer.iterations) == 3
+            if name in ("cvae", "cdcgan", "aae"):  # one, two and three players: what else trains, trains alike
+                model.fit(x[:16], y[:16], verbose=0)
+                assert int(model.optimizer.iterations) == 4
             np.savez(f"{folder}/{name}.npz", images=images, **scores)
         """,
         tmp_path,
@@ -70,16 +90,15 @@ def test_a_file_decodes_the_same_images_and_trains_on_another_backend(backend, i
         here = genzoo.load(tmp_path / f"{name}.keras")
         there = np.load(tmp_path / f"{name}.npz")
         np.testing.assert_allclose(there["images"], here.sample(9, seed=5), atol=1e-4)
-        for metric, value in here.evaluate(images[0], verbose=0, return_dict=True).items():
-            # The noise differs by backend, so scores agree only roughly.
-            np.testing.assert_allclose(there[metric], value, rtol=0.1, err_msg=metric)
+        for metric, value in here.evaluate(x, y, batch_size=200, verbose=0, return_dict=True).items():
+            np.testing.assert_allclose(there[metric], value, rtol=0.1, atol=0.1, err_msg=f"{name} {metric}")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_file_holds_the_whole_state_and_compiles(name, images, tmp_path):
     model = small(name, latent_dim=3)
     model.compile("rmsprop", steps_per_execution=1)
-    model.fit(images[0], batch_size=8, verbose=0)
+    model.fit(*images, batch_size=8, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = genzoo.load(tmp_path / "model.keras")
     assert loaded.get_config() == model.get_config()

@@ -64,7 +64,7 @@ class ToyOverlap(GenerativeModel):
 
     players = {"autoencoder": ("encoder", "decoder"), "prior": ("encoder",)}
     logs = {"code_size": "mean square of the code"}
-    tags = frozenset({"encoder", "conditional"})
+    tags = frozenset({"encoder"})
     latent_dim = 2
     batch_size = 8
 
@@ -81,8 +81,8 @@ class ToyOverlap(GenerativeModel):
         self.minimize(lambda: ops.square(self.encoder(flat)), "prior")
         self.log("code_size", ops.mean(ops.square(self.encoder(flat)), axis=1))
 
-    def encode_step(self, x):
+    def encode_step(self, x, y=None):
         return self.encoder(ops.reshape(x, (-1, 4)))
 
-    def decode_step(self, z):
+    def decode_step(self, z, y=None):
         return ops.reshape(ops.sigmoid(self.decoder(z)), (-1, 2, 2, 1))

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -99,19 +98,25 @@ def info(name: Name):
     for table in (options, players, metrics):
         console.print()
         console.print(table)
-    deviations = re.split(r"^\d+\. ", _section(doc, "Deviations"), flags=re.MULTILINE)
+    deviations = re.split(r"^\d+\. ", registry.docstring_section(type(model), "Deviations"), flags=re.MULTILINE)
     if deviations[1:]:
         console.print("\nDeviations from the paper", style="bold")
         numbered = Table.grid(padding=(0, 1))
         for number, text in enumerate(deviations[1:], 1):
             numbered.add_row(f"{number}.", _escaped(_plain(" ".join(text.split()))))
         console.print(numbered, highlight=False)
-    if reference := _section(doc, "Reference"):
+    if reference := registry.docstring_section(type(model), "Reference"):
         console.print("\nReference", style="bold")
         _say(reference)
     if options.rows:
         option = next(iter(model.options()))
         _say(f"\nSet an option: genzoo train {name} --set {option}={json.dumps(getattr(model, option), default=repr)}")
+
+
+@app.command()
+def cite(name: Name):
+    """Prints the BibTeX of the papers that a model comes from."""
+    registry.cite(name)
 
 
 @app.command()
@@ -168,6 +173,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture to write.")] = Path("grid.png"),
     columns: Annotated[int | None, typer.Option(min=1, help="Images per row.", show_default="square")] = None,
+    label: Annotated[int | None, typer.Option(help="Class, of a conditional model.", show_default="all")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     backend: BackendOption = None,
 ):
@@ -176,7 +182,7 @@ def sample(
     from genzoo import saving, viz
 
     model = saving.load(source, compile=False)
-    viz.save_image(output, viz.image_grid(model.sample(n, seed=seed), columns))
+    viz.save_image(output, viz.image_grid(model.sample(n, labels=label, seed=seed), columns))
     _say(f"{n} images in {output}")
 
 
@@ -245,12 +251,6 @@ def _say(text):
 
 def _table(*columns):
     return Table(*columns, box=None, pad_edge=False, header_style="bold")
-
-
-def _section(doc, title):
-    """What a docstring says below ``title:``."""
-    found = re.search(rf"^{title}:\n((?:[ ]+.*\n|\n)+)", doc + "\n", flags=re.MULTILINE)
-    return textwrap.dedent(found[1]).strip() if found else ""
 
 
 def _plain(text):

@@ -21,9 +21,10 @@ def load(
     """Images (and labels, where there are any) in batches.
 
     Args:
-        name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), any name of TensorFlow
-            Datasets (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder
-            a class, if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
+        name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), ``"sprites"`` (25,920 drawn
+            shapes of 64x64 with known factors, see ``genzoo.data.sprites``), any name of TensorFlow Datasets
+            (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder a class,
+            if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or the names of
             ``keras.datasets``: ``x_train``, ``y_train``, ``x_test``, ``y_test``). A folder wins over a name of TFDS.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
@@ -52,8 +53,8 @@ def load(
         shuffle = split.startswith("train")
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     path = Path(name_or_path).expanduser()
-    if name_or_path == "digits":
-        found = named.digits(split)
+    if name_or_path in named.OFFLINE:
+        found = named.OFFLINE[name_or_path](split)
     elif path.suffix == ".npz":
         found = files.npz(path, split)
     elif path.is_dir():
@@ -78,4 +79,4 @@ def load(
 
 def sources() -> list[str]:
     """The names that work without preparing anything first."""
-    return ["digits", *named.KERAS_DATASETS]
+    return [*named.OFFLINE, *named.KERAS_DATASETS]

@@ -1,4 +1,4 @@
-"""Data sets by name: scikit-learn's digits, TensorFlow Datasets, ``keras.datasets``."""
+"""Data sets by name: scikit-learn's digits, drawn sprites, TensorFlow Datasets, ``keras.datasets``."""
 
 import importlib
 import importlib.util
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from genzoo.data.files import resized
+from genzoo.data.sprites import sprites
 from genzoo.errors import unknown_name
 
 IN_MEMORY_BYTES = 2 * 1024**3
@@ -22,6 +23,9 @@ def digits(split: str):
     if split not in parts:
         raise unknown_name("split of 'digits'", split, parts)
     return images[parts[split]], bundled.target[parts[split]].astype("int64")
+
+
+OFFLINE = {"digits": digits, "sprites": sprites}
 
 
 def tfds_or_keras(name: str, split: str, size, data_dir):
@@ -42,7 +46,7 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
     except tfds.core.registered.DatasetNotFoundError as error:
         hint = "There is no such file or folder either."
         raise unknown_name(
-            "data set", name, ["digits", *tfds.list_builders(with_community_datasets=False)], hint
+            "data set", name, [*OFFLINE, *tfds.list_builders(with_community_datasets=False)], hint
         ) from error
     except AssertionError as error:  # TFDS' word for a version that there is not
         raise ValueError(str(error)) from error

@@ -24,8 +24,16 @@ def input_gradient(fn, x):
 
 
 def compile_inference(model, fn):
-    compiled = tf.function(fn, reduce_retracing=True, autograph=False)
-    return lambda *arrays: compiled(*(tf.convert_to_tensor(a) for a in arrays)).numpy()
+    graphs = {}  # one for all batch sizes
+
+    def run(*arrays):
+        tensors = [tf.convert_to_tensor(a) for a in arrays]
+        signature = tuple(tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors)
+        if signature not in graphs:
+            graphs[signature] = tf.function(fn, autograph=False).get_concrete_function(*signature)
+        return graphs[signature](*tensors).numpy()
+
+    return run
 
 
 def weights_kept(model):

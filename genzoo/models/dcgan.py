@@ -1,15 +1,14 @@
 """Deep convolutional GAN (Radford, Metz and Chintala, 2016)."""
 
 import keras
-from keras import ops
 
-from genzoo import losses, networks
-from genzoo.model import GenerativeModel
+from genzoo import networks
+from genzoo.adversarial import AdversarialModel
 from genzoo.validation import fraction, positive_int
 
 
 @keras.saving.register_keras_serializable("genzoo")
-class DCGAN(GenerativeModel):
+class DCGAN(AdversarialModel):
     r"""Generative adversarial network of strided and transposed convolutions.
 
     The generator $G$ turns noise into images; the discriminator $D$ tells them from real ones. They train in turns
@@ -20,8 +19,12 @@ class DCGAN(GenerativeModel):
     Metrics: ``discriminator_loss`` and ``generator_loss``; 1.39 and 0.69 where $D = 1/2$ everywhere.
 
     Args:
-        latent_dim: size of the noise $z \sim N(0, I)$.
+        filters: channels before the generator's last layer and after the discriminator's first; deeper layers have two
+            and four times as many.
         dropout: rate of dropout in the discriminator.
+        latent_dim: size of the noise $z \sim N(0, I)$.
+        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay: what later
+            papers have put into the two losses, see ``AdversarialModel``. All are off.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Raises:
@@ -50,32 +53,18 @@ class DCGAN(GenerativeModel):
         }
     """
 
-    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
-    tags = frozenset({"gan"})
     batch_size = 256
 
-    def __init__(self, latent_dim: int = 100, dropout: float = 0.3, **kwargs):
+    def __init__(self, filters: int = 64, dropout: float = 0.3, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = positive_int("latent_dim", latent_dim)
+        self.filters = positive_int("filters", filters)
         self.dropout = fraction("dropout", dropout)
 
-    def build_networks(self, image_shape):
-        self.generator = networks.dcgan_generator(self.latent_dim, image_shape)
-        self.discriminator = networks.dcgan_discriminator(image_shape, dropout=self.dropout)
+    def build_generator(self, image_shape):
+        return networks.dcgan_generator(self.latent_dim, image_shape, self.filters)
+
+    def build_discriminator(self, image_shape):
+        return networks.dcgan_discriminator(image_shape, self.filters, self.dropout, self.spectral_norm)
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(1e-4) for player in self.players}
-
-    def step(self, x, y=None):
-        batch_size = ops.shape(x)[0]
-        real = 2.0 * x - 1.0
-        fake = self.generator(self.noise(batch_size))
-        self.minimize(
-            lambda: losses.discriminator_cross_entropy(self.discriminator(real), self.discriminator(fake)),
-            "discriminator",
-        )
-        z = self.noise(batch_size)
-        self.minimize(lambda: losses.generator_cross_entropy(self.discriminator(self.generator(z))), "generator")
-
-    def decode_step(self, z):
-        return (self.generator(z) + 1.0) / 2.0

@@ -1,0 +1,127 @@
+"""``AdversarialModel``: Algorithm 1 of Goodfellow et al. (2014), and what the field has since put in its two losses."""
+
+import keras
+from keras import ops
+
+from genzoo import layers, losses, networks
+from genzoo.model import GenerativeModel
+from genzoo.validation import choice, flag, fraction, needs, positive, positive_int
+
+
+class AdversarialModel(GenerativeModel):
+    """A generator and a discriminator that train in turns.
+
+    A subclass writes ``build_generator`` and ``build_discriminator``, and ``generate`` and ``discriminate`` if its
+    networks take more than one input.
+
+    Args:
+        latent_dim: size of the noise z.
+        objective: ``"non-saturating"``, ``"minimax"``, ``"least-squares"``, ``"hinge"`` or ``"wasserstein"``.
+        discriminator_steps: the discriminator's updates per generator update, k of Algorithm 1. They share the batch of
+            real images, where Algorithm 1 draws another, and each has its own noise.
+        penalty: on the discriminator's slope: ``"gradient-penalty"``, ``"r1"``, ``"dragan"`` or None.
+        penalty_weight: factor of the penalty.
+        label_smoothing: the discriminator's target for real images is one minus this (one-sided; not for hinge and
+            wasserstein, which have no target).
+        spectral_norm: whether every layer of the discriminator has spectral norm 1.
+        ema_decay: decay per step of an average of the generator's weights (Yazıcı et al. 2019) that ``sample`` then
+            uses, such as 0.999, or None. In step t it is at most (1 + t) / (10 + t), so that the start is forgotten.
+        **kwargs: ``seed``, ``name``, ``dtype``.
+    """
+
+    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    tags = frozenset({"gan"})
+
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        objective: str = "non-saturating",
+        discriminator_steps: int = 1,
+        penalty: str | None = None,
+        penalty_weight: float = 10.0,
+        label_smoothing: float = 0.0,
+        spectral_norm: bool = False,
+        ema_decay: float | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.latent_dim = positive_int("latent_dim", latent_dim)
+        self.objective = choice("objective", objective, losses.OBJECTIVES)
+        self.discriminator_steps = positive_int("discriminator_steps", discriminator_steps)
+        self.penalty = choice("penalty", penalty, (None, "gradient-penalty", "r1", "dragan"))
+        self.penalty_weight = positive("penalty_weight", penalty_weight)
+        self.label_smoothing = fraction("label_smoothing", label_smoothing)
+        self.spectral_norm = flag("spectral_norm", spectral_norm)
+        self.ema_decay = None if ema_decay is None else fraction("ema_decay", ema_decay)
+        needs("penalty_weight", penalty_weight, 10.0, "a penalty", penalty is not None)
+        if self.label_smoothing and not losses.OBJECTIVES[objective].smooths:
+            raise ValueError(
+                f"The {objective!r} objective has no target for real images to smooth. "
+                f"Received: label_smoothing={label_smoothing}"
+            )
+
+    def build_generator(self, image_shape) -> keras.Model:
+        """The network from latents to images in [0, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_generator(image_shape).")
+
+    def build_discriminator(self, image_shape) -> keras.Model:
+        """The network from images in [0, 1] to logits ``(batch, 1)``; without batch normalisation if penalised."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_discriminator(image_shape).")
+
+    def generate(self, z, y=None, generator=None):
+        """Images for latents (and labels), from the generator or from its average."""
+        return (generator or self.generator)(z)
+
+    def discriminate(self, x, y=None):
+        """Logits for images (and labels)."""
+        return self.discriminator(x)
+
+    def build_networks(self, image_shape):
+        self.generator = self.build_generator(image_shape)
+        self.discriminator = self.build_discriminator(image_shape)
+        if self.ema_decay is not None:
+            self.generator_ema = networks.frozen_copy(self.generator, "generator_ema")
+
+    def step(self, x, y=None):
+        if self.spectral_norm and self.is_training:
+            layers.power_iteration(self.discriminator)
+        for _ in range(self.discriminator_steps):
+            fake = self.generate(self.noise(ops.shape(x)[0]), y)
+            self.minimize(lambda fake=fake: self.discriminator_loss(x, fake, y), "discriminator")
+        z = self.noise(ops.shape(x)[0])
+        self.minimize(lambda: self.generator_loss(z, y), "generator")
+        if self.ema_decay is not None and self.is_training:
+            self._average_generator()
+
+    def discriminator_loss(self, real, fake, y=None):
+        """The objective's loss on real and generated images, and the penalty."""
+        objective = losses.OBJECTIVES[self.objective]
+        smoothed = {"real_target": 1.0 - self.label_smoothing} if objective.smooths else {}
+        loss = objective.discriminator(self.discriminate(real, y), self.discriminate(fake, y), **smoothed)
+        return loss if self.penalty is None else loss + self.penalty_weight * self._slope_penalty(real, fake, y)
+
+    def generator_loss(self, z, y=None):
+        """The objective's loss on images for new noise."""
+        return losses.OBJECTIVES[self.objective].generator(self.discriminate(self.generate(z, y), y))
+
+    def decode_step(self, z, y=None):
+        return self.generate(z, y, self.generator if self.ema_decay is None else self.generator_ema)
+
+    def _slope_penalty(self, real, fake, y):
+        def critic(images):
+            return self.discriminate(images, y)
+
+        if self.penalty == "r1":
+            return losses.r1_penalty(critic, real)
+        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=self.seed_generator)
+        if self.penalty == "dragan":
+            noise = keras.random.uniform(ops.shape(real), seed=self.seed_generator)
+            return losses.dragan_penalty(critic, real, noise, mix)
+        return losses.gradient_penalty(critic, real, fake, mix)
+
+    def _average_generator(self):
+        # Short at first, so that the random initial weights are soon forgotten.
+        steps = ops.cast(self.optimizer.iterations, "float32")
+        decay = ops.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
+        for average, weight in zip(self.generator_ema.weights, self.generator.weights, strict=True):
+            average.assign(average + (1.0 - decay) * (weight - average))

@@ -1,0 +1,92 @@
+"""Conditional Generative Adversarial Nets (Mirza and Osindero, 2014)."""
+
+import keras
+from keras import layers
+
+from genzoo import networks
+from genzoo.adversarial import AdversarialModel
+from genzoo.validation import fraction, positive_int
+
+
+@keras.saving.register_keras_serializable("genzoo")
+class CGAN(AdversarialModel):
+    r"""Conditional generative adversarial network, fully connected: both players see the label.
+
+    $$\min_G \max_D \; E_{x, y} \log D(x, y) + E_{z, y} \log(1 - D(G(z, y), y))$$
+
+    The generator trains on the labels of the batch, by default on the non-saturating loss $-E \log D(G(z, y), y)$.
+
+    Metrics: ``discriminator_loss`` and ``generator_loss``; 1.39 and 0.69 where $D = 1/2$ everywhere.
+
+    Args:
+        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
+        hidden_dim: width of the generator's joint layer, and of the linear units before the discriminator's maxouts;
+            the layers of noise and label are parts of it.
+        dropout: rate in both networks.
+        latent_dim: size of the noise $z$, standard normal.
+        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay: see
+            ``AdversarialModel``.
+        **kwargs: ``seed``, ``name``, ``dtype``.
+
+    Example:
+    >>> import genzoo, numpy as np
+    >>> model = genzoo.get("cgan", seed=0)
+    >>> history = model.fit(np.zeros((4, 28, 28, 1), "uint8"), np.array([0, 1, 2, 3]), verbose=0)
+    >>> model.sample(2, labels=7, seed=0).shape
+    (2, 28, 28, 1)
+
+    Deviations:
+        1. Momentum stays 0.5 and the learning rate 0.1; the paper raises the one to 0.7 and lowers the other.
+        2. The noise is standard normal. With the paper's, uniform in [0, 1), our generators drew every digit in one
+           way: within a class, images varied 0.08 times as much as real ones do.
+        3. Initial weights, the generator's last bias and the non-saturating loss are those of ``gan``; the paper
+           does not give them.
+
+    Reference:
+        @article{mirza2014conditional,
+          title={Conditional Generative Adversarial Nets},
+          author={Mirza, Mehdi and Osindero, Simon},
+          journal={arXiv preprint arXiv:1411.1784},
+          year={2014}
+        }
+    """
+
+    tags = AdversarialModel.tags | {"conditional"}
+    batch_size = 100
+
+    def __init__(self, num_classes: int = 10, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = positive_int("num_classes", num_classes)
+        self.hidden_dim = positive_int("hidden_dim", hidden_dim)
+        self.dropout = fraction("dropout", dropout)
+
+    def build_generator(self, image_shape):
+        def relu(x, units):
+            return layers.Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform(0.05))(x)
+
+        z, labels = keras.Input((self.latent_dim,)), keras.Input((self.num_classes,))
+        parts = [relu(z, self.hidden_dim // 6), relu(labels, self.hidden_dim * 5 // 6)]
+        x = layers.Dropout(self.dropout)(layers.Concatenate()(parts))
+        x = layers.Dropout(self.dropout)(relu(x, self.hidden_dim))
+        x = networks.sigmoid_image(x, image_shape, networks.uniform(0.05))
+        return keras.Model([z, labels], x, name="generator")
+
+    def build_discriminator(self, image_shape):
+        images, labels = keras.Input(image_shape), keras.Input((self.num_classes,))
+        units, norm = max(1, self.hidden_dim // 5), self.spectral_norm
+        parts = [
+            networks.maxout(layers.Flatten()(images), units, 5, norm),
+            networks.maxout(labels, max(1, self.hidden_dim // 24), 5, norm),
+        ]
+        x = layers.Dropout(self.dropout)(layers.Concatenate()(parts))
+        x = layers.Dropout(self.dropout)(networks.maxout(x, units, 4, norm))
+        return keras.Model([images, labels], networks.logit(x, norm, networks.uniform(0.005)), name="discriminator")
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}
+
+    def generate(self, z, y=None, generator=None):
+        return (generator or self.generator)([z, self.one_hot(y)])
+
+    def discriminate(self, x, y=None):
+        return self.discriminator([x, self.one_hot(y)])

@@ -1,0 +1,72 @@
+"""Conditional variational autoencoder (Kingma et al. 2014; Sohn, Lee and Yan, 2015)."""
+
+import keras
+
+from genzoo import networks
+from genzoo.models.vae import VAE
+from genzoo.validation import positive_int
+
+
+@keras.saving.register_keras_serializable("genzoo")
+class CVAE(VAE):
+    r"""Variational autoencoder whose encoder and decoder take the image's label, so that one can ask for a class.
+
+    $$\log p(x \mid y) \ge E_{q(z \mid x, y)} \log p(x \mid z, y) - D_{KL}[q(z \mid x, y) \,\|\, N(0, I)]$$
+
+    What the label says need not be in $z$, which holds the rest: the style.
+
+    Metrics: as for ``vae``.
+
+    Args:
+        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
+        hidden_dim, latent_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``vae``.
+        **kwargs: ``seed``, ``name``, ``dtype``.
+
+    Example:
+    >>> import genzoo, numpy as np
+    >>> model = genzoo.get("cvae", seed=0)
+    >>> x, y = np.zeros((4, 28, 28, 1), "uint8"), np.array([0, 1, 2, 3])
+    >>> history = model.fit(x, y, verbose=0)
+    >>> model.sample(3, labels=7).shape, model.encode(x, y).shape
+    ((3, 28, 28, 1), (4, 20))
+
+    Deviations:
+        1. The model is M2 of Kingma et al. (2014) with all labels known. Sohn et al. condition on images, predict
+           labels from them, and learn the prior p(z | x); here the condition is the label and the prior is N(0, I).
+        2. Optimizer and latents are those of ``vae``; the networks have a second hidden layer, with which labels and
+           pixels can interact, and one-hot labels beside the pixels and beside $z$.
+
+    Reference:
+        @inproceedings{sohn2015learning,
+          title={Learning Structured Output Representation using Deep Conditional Generative Models},
+          author={Sohn, Kihyuk and Lee, Honglak and Yan, Xinchen},
+          booktitle={Advances in Neural Information Processing Systems},
+          year={2015}
+        }
+        @inproceedings{kingma2014semi,
+          title={Semi-supervised Learning with Deep Generative Models},
+          author={Kingma, Diederik P. and Rezende, Danilo J. and Mohamed, Shakir and Welling, Max},
+          booktitle={Advances in Neural Information Processing Systems},
+          year={2014}
+        }
+    """
+
+    tags = VAE.tags | {"conditional"}
+
+    def __init__(self, num_classes: int = 10, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = positive_int("num_classes", num_classes)
+
+    def build_encoder(self, image_shape):
+        hidden_dims = (self.hidden_dim,) * 2
+        return networks.dense_encoder(image_shape, hidden_dims, self.latent_dim, num_classes=self.num_classes)
+
+    def build_decoder(self, image_shape):
+        hidden_dims = (self.hidden_dim,) * 2
+        return networks.dense_decoder(self.latent_dim, hidden_dims, image_shape, num_classes=self.num_classes)
+
+    def posterior(self, x, y=None):
+        return self.encoder([x, self.one_hot(y)])
+
+    def decoder_output(self, z, y=None, x=None):
+        return self.decoder([z, self.one_hot(y)])

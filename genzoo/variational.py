@@ -1,0 +1,74 @@
+"""``VariationalModel``: an encoder q(z | x), a decoder p(x | z), a standard normal prior, and importance weights."""
+
+from keras import ops
+
+from genzoo import likelihoods
+from genzoo.model import GenerativeModel
+from genzoo.validation import choice, positive, positive_int
+
+
+class VariationalModel(GenerativeModel):
+    """What variational autoencoders share; a subclass adds the networks and the bound that it maximises.
+
+    Args:
+        latent_dim: size of z.
+        likelihood: of pixels given z: ``"bernoulli"``, ``"continuous-bernoulli"`` or ``"gaussian"``.
+        sigma: standard deviation of Gaussian pixels, or None to learn one for all pixels.
+        **kwargs: ``seed``, ``name``, ``dtype``.
+    """
+
+    players = {"autoencoder": ("encoder", "decoder", "pixels")}
+    tags = frozenset({"vae", "encoder", "likelihood"})
+
+    def __init__(self, latent_dim: int = 20, likelihood: str = "bernoulli", sigma: float | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.latent_dim = positive_int("latent_dim", latent_dim)
+        self.likelihood = choice("likelihood", likelihood, likelihoods.LIKELIHOODS)
+        self.sigma = None if sigma is None else positive("sigma", sigma)
+        if sigma is not None and likelihood != "gaussian":
+            raise ValueError(f"`sigma` goes with likelihood='gaussian'. Received: {likelihood=!r}, {sigma=}")
+
+    def build_encoder(self, image_shape):
+        """The network from images to ``(mean, log_variance)`` of q(z | x)."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_encoder(image_shape).")
+
+    def build_decoder(self, image_shape):
+        """The network from latents to one number per pixel."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_decoder(image_shape).")
+
+    def build_networks(self, image_shape):
+        self.encoder, self.decoder = self.build_encoder(image_shape), self.build_decoder(image_shape)
+        self.pixels = likelihoods.layer_for(self.likelihood, self.sigma)
+
+    def posterior(self, x, y=None):
+        """``(mean, log_variance)`` of q(z | x), each ``(batch, latent_dim)``."""
+        return self.encoder(x)
+
+    def decoder_output(self, z, y=None, x=None):
+        """One number per pixel for latents; ``x`` are the images, for decoders that see what they predict."""
+        return self.decoder(z)
+
+    def log_weights(self, x, epsilon, y=None):
+        r"""$\log w = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$ at $z = \mu + \sigma \epsilon$.
+
+        Args:
+            x: images in [0, 1].
+            epsilon: standard normal noise, ``(batch, K, latent_dim)``.
+            y: labels ``(batch,)``, for a conditional model.
+
+        Returns:
+            Tensor ``(batch, K)``.
+        """
+        mean, log_variance = (ops.expand_dims(t, 1) for t in self.posterior(x, y))
+        z = mean + ops.exp(0.5 * log_variance) * epsilon
+        log_ratio = 0.5 * ops.sum(ops.square(epsilon) + log_variance - ops.square(z), axis=2)
+        k = epsilon.shape[1]
+        x, y = (None if t is None else ops.repeat(t, k, axis=0) for t in (x, y))
+        nll = self.pixels.nll(x, self.decoder_output(ops.reshape(z, (-1, self.latent_dim)), y, x))
+        return log_ratio - ops.reshape(nll, (-1, k))
+
+    def encode_step(self, x, y=None):
+        return self.posterior(x, y)[0]
+
+    def decode_step(self, z, y=None):
+        return self.pixels.mean(self.decoder_output(z, y))

@@ -1,0 +1,34 @@
+"""Conditional models draw what they are asked for: a classifier of real digits reads the labels back."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+import genzoo
+
+# What is enough for nine in ten, much less than for good pictures.
+TRAININGS = {
+    "cvae": ({}, 3),
+    "cgan": ({}, 5),
+    "cdcgan": ({"filters": 32}, 3),
+}
+
+
+def test_every_conditional_gan_and_vae_is_trained_here():
+    assert set(TRAININGS) == set(genzoo.list_models(tags="conditional"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_classifier_reads_the_label_that_was_asked_for(name, mnist_dir):
+    example = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "examples" / "digits_by_class.py")))
+    train = genzoo.data.load("mnist", "train", data_dir=mnist_dir)
+    config, epochs = TRAININGS[name]
+    model = genzoo.get(name, seed=0, **config)
+    model.fit(train.images, train.labels, epochs=epochs, verbose=0)
+    share = example.agreement(model, example.classifier_of(train))
+    print(f"{name} on MNIST, {keras.config.backend()}, {epochs} epochs: {share:.1%}")
+    assert share >= 0.9
