@@ -89,7 +89,7 @@ def test_the_bound_tightens_with_the_number_of_samples(images):
     model, x = small("iwae", latent_dim=8), images[0]
     model.fit(x, epochs=40, batch_size=20, verbose=0)
     repeated = np.repeat(x, 50, axis=0)  # noise of the estimate, over many draws for every image
-    bounds = [model.log_likelihood(repeated, k, seed=0).mean() for k in (1, 5, 50, 500)]
+    bounds = [model.log_likelihood(repeated, k, seed=0).mean() for k in (1, 5, 50)]
     assert all(looser < tighter for looser, tighter in itertools.pairwise(bounds)), bounds
 
 
