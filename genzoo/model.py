@@ -326,7 +326,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
     def run_step(self, data, training: bool) -> None:
         """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
         x, y = split_batch(data)
-        x, y = to_unit_interval(x), y if y is None or tuple(y.shape[1:]) != (1,) else ops.squeeze(y, 1)
+        x, y = to_unit_interval(x), y if self.label_ids is None else ops.reshape(y, (-1,))  # (n, 1) too
         token = _current_step.set(_Step(training, ops.cast(ops.shape(x)[0], "float32")))
         try:
             engine.in_phase(lambda: self.step(x, y), training)
