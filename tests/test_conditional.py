@@ -12,8 +12,8 @@ import genzoo
 # Options, pixels and epochs that are enough for nine in ten: much less than for good pictures.
 TRAININGS = {
     "cvae": ({"latent_dim": 5}, 28, 15),
-    "cgan": ({}, 28, 8),
-    "cdcgan": ({"filters": 16, "objective": "hinge", "spectral_norm": True}, 16, 6),
+    "cgan": ({}, 28, 14),
+    "cdcgan": ({"filters": 16, "ema_decay": 0.999}, 16, 3),
 }
 
 

@@ -40,9 +40,11 @@ class CDCGAN(DCGAN):
     (2, 8, 8, 1)
 
     Deviations:
-        1. Networks and optimizer are those of ``dcgan``, with its deviations; the projection's paper has residual
-           networks, conditional batch normalisation, spectral normalisation and the hinge objective (the last two are
-           options).
+        1. Networks are those of ``dcgan``, with its deviations; batch size and optimizer are Radford et al.'s. The
+           projection's paper has residual networks, conditional batch normalisation, spectral normalisation and the
+           hinge objective (the last two are options).
+        2. The generator's one-hot label has length 3, its noise some $\sqrt{d}$ for ``latent_dim`` $d$. With a label of
+           length 1 digits go by it many epochs later; of length 10, each class becomes a single image.
 
     Reference:
         @inproceedings{miyato2018cgans,
@@ -60,6 +62,7 @@ class CDCGAN(DCGAN):
     """
 
     tags = DCGAN.tags | {"conditional"}
+    batch_size = 128
 
     def __init__(self, num_classes: int = 10, conditioning: str = "projection", **kwargs):
         super().__init__(**kwargs)
@@ -82,6 +85,9 @@ class CDCGAN(DCGAN):
         return keras.Model(
             [images, labels], projection + networks.logit(features, self.spectral_norm), name="discriminator"
         )
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def generate(self, z, y=None, generator=None):
         return (generator or self.generator)([z, self.one_hot(y)])
