@@ -75,8 +75,9 @@ def binary_mnist(split, data_dir=None):
 
 def trained(kl_schedule, images, epochs, seed):
     """A model and its KL per epoch; a schedule other than ``"constant"`` reaches 1 halfway."""
-    steps = epochs * math.ceil(len(images) / StrongDecoderVAE.batch_size)
-    model = StrongDecoderVAE(latent_dim=8, hidden_dim=128, kl_schedule=kl_schedule, kl_steps=steps // 2, seed=seed)
+    halfway = epochs * math.ceil(len(images) / StrongDecoderVAE.batch_size) // 2
+    schedule = {} if kl_schedule == "constant" else {"kl_schedule": kl_schedule, "kl_steps": halfway}
+    model = StrongDecoderVAE(latent_dim=8, hidden_dim=128, seed=seed, **schedule)
     return model, model.fit(images, epochs=epochs, verbose=0).history["kl_loss"]
 
 
