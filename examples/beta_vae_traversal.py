@@ -1,4 +1,4 @@
-"""What a beta-VAE finds in sprites whose factors are known: each of its latents moves one of them.
+"""What a beta-VAE finds in sprites whose factors are known: its active latents follow x, y and scale.
 
 KERAS_BACKEND=jax python examples/beta_vae_traversal.py     # 2 minutes on one core; writes beta_vae_traversal.png
 

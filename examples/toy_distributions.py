@@ -73,11 +73,22 @@ def draw_ring(axes, model, epoch):
     axes.set(title=f"epoch {epoch}", xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[], aspect="equal")
 
 
+def report(model):
+    """What the picture shows, in figures."""
+    points = model.sample(2000, seed=0)
+    if points.shape[2] == 1:
+        return f"line: mean {points.mean():.3f} (data {MEAN}), standard deviation {points.std():.3f} (data {STD})"
+    distances = np.linalg.norm(points.reshape(-1, 1, 2) - CENTRES, axis=2)
+    shares = np.bincount(distances.argmin(axis=1), minlength=8) / len(points)
+    near = np.mean(distances.min(axis=1) < 0.06)
+    return f"ring: {near:.1%} of the points near a centre, each with {shares.min():.1%} to {shares.max():.1%}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=60)
     epochs = parser.parse_args().epochs
-    stages, rng = (epochs // 60, epochs // 20, epochs // 6, epochs), np.random.default_rng(0)
+    stages, rng = (*(max(1, epochs // n) for n in (60, 20, 6)), epochs), np.random.default_rng(0)
     figure = Figure(figsize=(13, 6.5), layout="constrained")
     rows = figure.subplots(2, len(stages))
     runs = [(gaussian_gan(gaussian(4096, rng), stages), draw_line), (ring_gan(ring(20_000, rng), stages), draw_ring)]
@@ -85,6 +96,7 @@ def main():
         for axes, model, stage in zip(row, run, stages, strict=True):
             draw(axes, model, stage)
         row[-1].legend(loc="upper left" if draw is draw_line else "center")
+        print(report(model))
     figure.savefig("toy_distributions.png", dpi=100)
     print("toy_distributions.png: data and generator at epochs", *stages)
 

@@ -16,14 +16,17 @@ class AdversarialModel(GenerativeModel):
 
     Args:
         latent_dim: size of the noise z.
-        objective: ``"non-saturating"``, ``"minimax"``, ``"least-squares"``, ``"hinge"`` or ``"wasserstein"``.
+        objective: ``"non-saturating"``, ``"minimax"``, ``"least-squares"``, ``"hinge"`` or ``"wasserstein"`` (with
+            a penalty or ``spectral_norm``).
         discriminator_steps: the discriminator's updates per generator update, k of Algorithm 1. They share the batch of
             real images, where Algorithm 1 draws another, and each has its own noise.
         penalty: on the discriminator's slope: ``"gradient-penalty"``, ``"r1"``, ``"dragan"`` or None.
-        penalty_weight: factor of the penalty.
+        penalty_weight: factor of the penalty. Slopes are with respect to pixels in [0, 1]; those of a paper that has
+            them in [-1, 1] are half as large.
         label_smoothing: the discriminator's target for real images is one minus this (one-sided; not for hinge and
             wasserstein, which have no target).
-        spectral_norm: whether every layer of the discriminator has spectral norm 1.
+        spectral_norm: whether every kernel of the discriminator, as a matrix, is divided by its largest singular value,
+            whose estimate moves once per step.
         ema_decay: decay per step of an average of the generator's weights (Yazıcı et al. 2019) that ``sample`` then
             uses, such as 0.999, or None. In step t it is at most (1 + t) / (10 + t), so that the start is forgotten.
         **kwargs: ``seed``, ``name``, ``dtype``.
@@ -58,6 +61,11 @@ class AdversarialModel(GenerativeModel):
             raise ValueError(
                 f"The {objective!r} objective has no target for real images to smooth. "
                 f"Received: label_smoothing={label_smoothing}"
+            )
+        if objective == "wasserstein" and penalty is None and not spectral_norm:
+            raise ValueError(
+                "The 'wasserstein' objective needs a critic of bounded slope. Received: penalty=None and "
+                "spectral_norm=False. Set penalty='gradient-penalty', as 'wgan-gp' has it, or spectral_norm=True."
             )
 
     def build_generator(self, image_shape) -> keras.Model:

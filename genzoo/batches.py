@@ -222,8 +222,8 @@ def check_labels(y, ids: range, model: str) -> np.ndarray:
     """Refuses labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
     if y is None:
         raise ValueError(
-            f"{model} needs labels. Received: images without labels. "
-            "Pass y to fit (or batches that are (x, y) or a dict with 'label'), and labels= to the other verbs."
+            f"{model} needs labels. Received: none. "
+            "Pass y to fit (or batches that are (x, y) or a dict with 'label'); to other verbs, labels=."
         )
     values = np.asarray(y if isinstance(y, (int, list, tuple, np.ndarray)) else keras.ops.convert_to_numpy(y))
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values  # as keras.datasets has them

@@ -286,10 +286,8 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
             kwargs.setdefault("validation_batch_size", batch_size)
             if isinstance(validation_data, list) and is_array(validation_data[0]) and len(validation_data) == 2:
                 validation_data = tuple(validation_data)
-            validation = self._as_images(validation_data, None, kwargs["validation_batch_size"])
-            validation_data = self._prepare(
-                validation_data if validation is None else validation.resumed(0, shuffle=False)
-            )
+            given = self._as_images(validation_data, None, kwargs["validation_batch_size"])
+            validation_data = self._prepare(validation_data if given is None else given.resumed(0, shuffle=False))
         with engine.weights_kept(self):
             return super().fit(
                 x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,

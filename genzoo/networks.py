@@ -130,7 +130,7 @@ def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes
         )
     base = (height // 4, width // 4, 4 * filters)
     z = keras.Input((latent_dim,))
-    inputs, x = _with_labels(z, z, num_classes, label_length=3.0)
+    inputs, x = _with_labels(z, z, num_classes, label_scale=3.0)
     x = layers.Dense(math.prod(base), use_bias=False)(x)
     x = layers.LeakyReLU(0.3)(layers.BatchNormalization()(x))
     x = layers.Reshape(base if axis == -1 else (base[2], *base[:2]))(x)
@@ -196,16 +196,16 @@ def _linear(x, units: int, **options):
     return layers.Dense(units, kernel_initializer=uniform(bound), bias_initializer=uniform(bound), **options)(x)
 
 
-def _with_labels(inputs, features, num_classes, label_length=1.0):
+def _with_labels(inputs, features, num_classes, label_scale=1.0):
     """The network's inputs, and its features with one-hot labels beside them where it takes labels."""
     if not num_classes:
         return inputs, features
     labels = keras.Input((num_classes,), name="labels")
-    return [inputs, labels], layers.Concatenate()([features, label_length * labels])
+    return [inputs, labels], layers.Concatenate()([features, label_scale * labels])
 
 
 def _halved_sizes(image_shape):
-    """``[(height, width), ...]`` from the image down to 4x4 or just above, halving and rounding up."""
+    """``[(height, width), ...]`` from the image until the shorter side is at most 4, halving and rounding up."""
     sizes = [_spatial(image_shape)[:2]]
     while min(sizes[-1]) > 4:
         sizes.append(tuple(-(-size // 2) for size in sizes[-1]))

@@ -9,7 +9,7 @@ from keras import ops
 
 
 def gaussian_mixture(normal, part, parts: int):
-    """Long Gaussians that point away from the origin: 0.5 along by 0.1 across, at distance 1.4.
+    """Long Gaussians that point away from the origin: 2.5 along by 0.5 across, at distance 7.
 
     Args:
         normal: standard normal numbers, ``(batch, 2)``.
@@ -19,11 +19,11 @@ def gaussian_mixture(normal, part, parts: int):
     Returns:
         Tensor ``(batch, 2)``.
     """
-    return _turned(1.4 + 0.5 * normal[:, 0], 0.1 * normal[:, 1], 2.0 * math.pi * part / parts)
+    return _turned(7.0 + 2.5 * normal[:, 0], 0.5 * normal[:, 1], 2.0 * math.pi * part / parts)
 
 
 def swiss_roll(uniform, part, parts: int):
-    """Two turns of a spiral out to radius 3, even along its length, nearly; the parts follow each other along it.
+    """Two turns of a spiral out to radius 15, even along its length, nearly; the parts follow each other along it.
 
     Args:
         uniform: numbers in [0, 1), ``(batch,)``.
@@ -34,7 +34,7 @@ def swiss_roll(uniform, part, parts: int):
         Tensor ``(batch, 2)``.
     """
     root = ops.sqrt((part + uniform) / parts)
-    return _turned(3.0 * root, ops.zeros_like(root), 4.0 * math.pi * root)
+    return _turned(15.0 * root, ops.zeros_like(root), 4.0 * math.pi * root)
 
 
 def _turned(along, across, angle):

@@ -26,7 +26,7 @@ class Verbs:
         seed: int | None = None,
         batch_size: int = 256,
     ) -> np.ndarray:
-        """New images.
+        """New images; of a model with a likelihood, the mean of the pixels given a sampled latent.
 
         Args:
             n: how many.
@@ -134,7 +134,7 @@ class Verbs:
             z: the latent ``(latent_dim,)`` to start from, by default the origin, or one image ``(height, width,
                 channels)`` where the model has an encoder.
             dims: indices of the latents to vary; by default all.
-            values: what they are set to; by default 7 values from -3 to 3.
+            values: what they are set to; by default 7 values from -3 to 3, meant for a standard normal prior.
             labels: the class id, for a conditional model.
 
         Returns:
@@ -213,7 +213,7 @@ class Verbs:
         return ids
 
     def _takes_no_labels(self):
-        return ValueError(f"{type(self).__name__} takes no labels here. Received: labels=...")
+        return ValueError(f"{type(self).__name__} takes no labels here: its networks have none. Pass no `labels`.")
 
     def _images_for(self, what, tag, x):
         if tag not in self.tags:

@@ -13,7 +13,7 @@ import genzoo
 TRAININGS = {
     "cvae": ({"latent_dim": 5}, 28, 15),
     "cgan": ({}, 28, 14),
-    "cdcgan": ({"filters": 16, "ema_decay": 0.999}, 16, 3),
+    "cdcgan": ({"filters": 16, "ema_decay": 0.999}, 16, 6),
 }
 
 

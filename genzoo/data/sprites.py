@@ -1,7 +1,8 @@
 """Sprites: white shapes on black, one for every combination of five known factors, drawn on the spot.
 
 Like dSprites (Matthey et al. 2017) on a coarser grid, so that it needs no download: 25,920 images of 64x64 that are 0
-or 255. What a model has learned about each factor can be measured, because :func:`factors` knows them all.
+or 255, 17,280 of them distinct. What a model has learned about each factor can be measured, because :func:`factors`
+knows them all.
 
 Factors, the slowest first:
     shape: 0 square, 1 ellipse, 2 heart.

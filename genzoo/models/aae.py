@@ -15,9 +15,9 @@ class AAE(GenerativeModel):
     r"""Autoencoder whose codes a discriminator on latents drives to a prior of one's choice.
 
     Each step has two phases. Reconstruction moves encoder and decoder; regularisation moves the discriminator, which
-    tells samples of the prior from codes, and then the encoder, which is its generator:
+    tells samples of the prior from codes $f(x)$, and then the encoder, which is its generator:
 
-    $$L_{AE} = \tfrac12 \|x - \hat x\|^2, \quad L_D = -E \log D(z) - E \log(1 - D(q(x))), \quad L_G = -E \log D(q(x))$$
+    $$L_{AE} = \tfrac12 \|x - \hat x\|^2, \quad L_D = -E \log D(z) - E \log(1 - D(f(x))), \quad L_G = -E \log D(f(x))$$
 
     With ``num_classes`` the discriminator sees the label too, one-hot, with one more class for images without a label
     (-1): each class gets its part of the prior (section 2.3), and ``sample(n, labels=...)`` draws from it.

@@ -75,7 +75,8 @@ class BetaVAE(ConvVAE):
         self.gamma = positive("gamma", gamma)
         needs("capacity_steps", capacity_steps, 100_000, "a capacity", capacity is not None)
         needs("gamma", gamma, 1000.0, "a capacity", capacity is not None)
-        needs("beta", beta, 4.0, "the objective without capacity", capacity is None)
+        if capacity is not None and beta != 4.0:
+            raise ValueError(f"`beta` has no effect beside a capacity, whose weight is `gamma`. Received: {beta=}")
         if capacity is not None and (self.kl_schedule != "constant" or self.free_bits):
             raise ValueError(
                 "`capacity` is a schedule of its own and takes neither kl_schedule nor free_bits. "

@@ -41,10 +41,10 @@ class CDCGAN(DCGAN):
 
     Deviations:
         1. Networks are those of ``dcgan``, with its deviations; batch size and optimizer are Radford et al.'s. The
-           projection's paper has residual networks, conditional batch normalisation, spectral normalisation and the
-           hinge objective (the last two are options).
-        2. The generator's one-hot label has length 3, its noise some $\sqrt{d}$ for ``latent_dim`` $d$. With a label of
-           length 1 digits go by it many epochs later; of length 10, each class becomes a single image.
+           projection's paper has residual networks, features summed over places (here flat, so that V is larger),
+           conditional batch normalisation, spectral normalisation and the hinge objective (the last two are options).
+        2. The generator's one-hot label is multiplied by 3. As it is, it has a hundredth of the noise's variance, and
+           digits go by it many epochs later; multiplied by 10, each class becomes a single image.
 
     Reference:
         @inproceedings{miyato2018cgans,

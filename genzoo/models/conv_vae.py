@@ -10,8 +10,8 @@ from genzoo.models.vae import VAE
 class ConvVAE(VAE):
     r"""Variational autoencoder with convolutional networks, for images of any size.
 
-    The bound and the options are those of ``vae``; the networks are strided 4x4 convolutions of 32 channels down to
-    4x4, two dense layers, and their mirror image.
+    The bound and the options are those of ``vae``; the networks are strided 4x4 convolutions of 32 channels until
+    the shorter side is at most 4, two dense layers, and their mirror image.
 
     Args:
         hidden_dim: width of the dense layers of each network.

@@ -14,8 +14,8 @@ class WGANGP(GAN):
     with $\hat x$ at random on the lines between real and generated images. The critic makes ``discriminator_steps``
     updates per generator update (Algorithm 1).
 
-    Metrics: ``discriminator_loss``, which without its penalty is minus an estimate of the Wasserstein distance and
-    rises towards 0 as samples improve; ``generator_loss``, which has no meaning of its own.
+    Metrics: ``discriminator_loss``, minus an estimate of the Wasserstein distance plus the penalty: it rises towards 0
+    as samples improve; ``generator_loss``, which has no meaning of its own.
 
     Args:
         hidden_dim, num_layers, activation, dropout: the networks', as for ``gan``.
