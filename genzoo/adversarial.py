@@ -27,6 +27,10 @@ class AdversarialModel(GenerativeModel):
             wasserstein, which have no target).
         spectral_norm: whether every kernel of the discriminator, as a matrix, is divided by its largest singular value,
             whose estimate moves once per step.
+        updates: ``"alternating"``, Algorithm 1; ``"shared-fakes"``, where the generator's update reuses the
+            discriminator's images, a forward pass of the generator less; or ``"simultaneous"``, where both move at once
+            on one evaluation of each network, as in the TensorFlow tutorial. The last two have one discriminator step,
+            and the last has no penalty.
         ema_decay: decay per step of an average of the generator's weights (Yazıcı et al. 2019) that ``sample`` then
             uses, such as 0.999, or None. In step t it is at most (1 + t) / (10 + t), so that the start is forgotten.
         **kwargs: ``seed``, ``name``, ``dtype``.
@@ -44,6 +48,7 @@ class AdversarialModel(GenerativeModel):
         penalty_weight: float = 10.0,
         label_smoothing: float = 0.0,
         spectral_norm: bool = False,
+        updates: str = "alternating",
         ema_decay: float | None = None,
         **kwargs,
     ):
@@ -55,8 +60,11 @@ class AdversarialModel(GenerativeModel):
         self.penalty_weight = positive("penalty_weight", penalty_weight)
         self.label_smoothing = fraction("label_smoothing", label_smoothing)
         self.spectral_norm = flag("spectral_norm", spectral_norm)
+        self.updates = choice("updates", updates, ("alternating", "shared-fakes", "simultaneous"))
         self.ema_decay = None if ema_decay is None else fraction("ema_decay", ema_decay)
         needs("penalty_weight", penalty_weight, 10.0, "a penalty", penalty is not None)
+        needs("updates", updates, "alternating", "discriminator_steps=1", discriminator_steps == 1)
+        needs("penalty", penalty, None, "alternating updates or shared fakes", updates != "simultaneous")
         if self.label_smoothing and not losses.OBJECTIVES[objective].smooths:
             raise ValueError(
                 f"The {objective!r} objective has no target for real images to smooth. "
@@ -84,6 +92,15 @@ class AdversarialModel(GenerativeModel):
         """Logits for images (and labels)."""
         return self.discriminator(x)
 
+    def judge(self, real, fake, y=None):
+        """Logits for real images and logits for generated ones."""
+        return self.discriminate(real, y), self.discriminate(fake, y)
+
+    def judge_as_one(self, real, fake, y=None):
+        """The same in one batch, for networks of matrix products, which read their weights once for both."""
+        both, y = ops.concatenate([real, fake]), None if y is None else ops.concatenate([y, y])
+        return tuple(ops.split(self.discriminate(both, y), 2))
+
     def build_networks(self, image_shape):
         self.generator = self.build_generator(image_shape)
         self.discriminator = self.build_discriminator(image_shape)
@@ -93,24 +110,50 @@ class AdversarialModel(GenerativeModel):
     def step(self, x, y=None):
         if self.spectral_norm and self.is_training:
             layers.power_iteration(self.discriminator)
+        turns = {"alternating": self._take_turns, "shared-fakes": self._share_fakes, "simultaneous": self._share_all}
+        turns[self.updates](x, y)
+        if self.ema_decay is not None and self.is_training:
+            self._average_generator()
+
+    def _take_turns(self, x, y):
+        """Algorithm 1: every update has new noise."""
         for _ in range(self.discriminator_steps):
             fake = self.generate(self.noise(ops.shape(x)[0]), y)
             self.minimize(lambda fake=fake: self.discriminator_loss(x, fake, y), "discriminator")
         z = self.noise(ops.shape(x)[0])
-        self.minimize(lambda: self.generator_loss(z, y), "generator")
-        if self.ema_decay is not None and self.is_training:
-            self._average_generator()
+        self.minimize(lambda: self.generator_loss(self.generate(z, y), y), "generator")
+
+    def _share_fakes(self, x, y):
+        """The generator moves on the images that the discriminator has just learnt from."""
+        z = self.noise(ops.shape(x)[0])
+        generated = self.record(lambda: (self.generate(z, y),), "generator")
+        (fake,) = generated.outputs
+        self.minimize(lambda: self.discriminator_loss(x, fake, y), "discriminator")
+        self.minimize(lambda fake: self.generator_loss(fake, y), "generator", through=(generated,))
+
+    def _share_all(self, x, y):
+        """Both players move from where both stand, on one evaluation of each network."""
+        z = self.noise(ops.shape(x)[0])
+        generated = self.record(lambda: (self.generate(z, y),), "generator")
+        judged = self.record(lambda fake: self.judge(x, fake, y), "discriminator", generated.outputs)
+        objective = losses.OBJECTIVES[self.objective]
+        # The generator first: the way back leads through the discriminator's weights as they are.
+        self.minimize(lambda _, fake: objective.generator(fake), "generator", through=(judged, generated))
+        self.minimize(self._discriminator_objective, "discriminator", through=(judged,))
 
     def discriminator_loss(self, real, fake, y=None):
         """The objective's loss on real and generated images, and the penalty."""
-        objective = losses.OBJECTIVES[self.objective]
-        smoothed = {"real_target": 1.0 - self.label_smoothing} if objective.smooths else {}
-        loss = objective.discriminator(self.discriminate(real, y), self.discriminate(fake, y), **smoothed)
+        loss = self._discriminator_objective(*self.judge(real, fake, y))
         return loss if self.penalty is None else loss + self.penalty_weight * self._slope_penalty(real, fake, y)
 
-    def generator_loss(self, z, y=None):
-        """The objective's loss on images for new noise."""
-        return losses.OBJECTIVES[self.objective].generator(self.discriminate(self.generate(z, y), y))
+    def _discriminator_objective(self, real_logits, fake_logits):
+        objective = losses.OBJECTIVES[self.objective]
+        smoothed = {"real_target": 1.0 - self.label_smoothing} if objective.smooths else {}
+        return objective.discriminator(real_logits, fake_logits, **smoothed)
+
+    def generator_loss(self, fake, y=None):
+        """The objective's loss on generated images."""
+        return losses.OBJECTIVES[self.objective].generator(self.discriminate(fake, y))
 
     def decode_step(self, z, y=None):
         return self.generate(z, y, self.generator if self.ema_decay is None else self.generator_ema)
@@ -121,9 +164,9 @@ class AdversarialModel(GenerativeModel):
 
         if self.penalty == "r1":
             return losses.r1_penalty(critic, real)
-        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=self.seed_generator)
+        mix = self.uniform((ops.shape(real)[0], 1, 1, 1))
         if self.penalty == "dragan":
-            noise = keras.random.uniform(ops.shape(real), seed=self.seed_generator)
+            noise = self.uniform(ops.shape(real))
             return losses.dragan_penalty(critic, real, noise, mix)
         return losses.gradient_penalty(critic, real, fake, mix)
 

@@ -27,8 +27,8 @@ def bernoulli_nll(x, logits):
     Returns:
         Tensor ``(batch,)``, in nats per image.
     """
-    logits = ops.cast(logits, "float32")
-    return _sum_per_example(ops.softplus(logits) - x * logits)
+    x, logits = _flat(x), _flat(ops.cast(logits, "float32"))  # pixels in a row: XLA vectorises no axis of length 1
+    return ops.sum(ops.softplus(logits) - x * logits, axis=1)
 
 
 def continuous_bernoulli_nll(x, logits):
@@ -259,4 +259,8 @@ def _slope(critic, x):
 
 
 def _sum_per_example(x):
-    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1)
+    return ops.sum(_flat(x), axis=1)
+
+
+def _flat(x):
+    return ops.reshape(x, (ops.shape(x)[0], -1))

@@ -1,11 +1,10 @@
-"""``GenerativeModel``: players, ``step`` / ``minimize`` / ``log``, lazy build from data, training."""
+"""``GenerativeModel``: players, lazy build from data, training."""
 
 import contextlib
-import contextvars
 import random
 import types
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -22,23 +21,14 @@ from genzoo.batches import (
     split_batch,
     to_unit_interval,
 )
-from genzoo.errors import unknown_name
 from genzoo.players import assign_optimizers
 from genzoo.state import State
+from genzoo.steps import Steps
 from genzoo.validation import natural_number, refuse_weights
 from genzoo.verbs import Verbs
 
 
-class _Step(NamedTuple):
-    training: bool
-    batch_size: Any  # float32 scalar tensor: metrics average over images
-
-
-# The step that is being played. Not on the model: tf.distribute plays one per replica, in threads.
-_current_step: contextvars.ContextVar[_Step] = contextvars.ContextVar("genzoo_step")
-
-
-class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
+class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -80,7 +70,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(spread)
         self.image_shape = None
         self._trackers = {
-            name: keras.metrics.Mean(name=name) for name in (*map(self._loss_name, self.players), *self.logs)
+            name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
         }
         self._compiled_verbs = types.SimpleNamespace()
 
@@ -111,52 +101,9 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
 
-    # What a model calls.
-
-    def minimize(self, loss_fn: Callable, player: str):
-        """Moves the player's variables one optimizer step down ``loss_fn()``; in ``evaluate`` only measures it.
-
-        Args:
-            loss_fn: function without arguments that returns a scalar or one value per image (averaged).
-            player: name of a player of the model.
-
-        Returns:
-            The loss, a scalar tensor without gradient.
-        """
-
-        def scalar():
-            return ops.mean(loss_fn())
-
-        if _current_step.get().training:
-            loss, gradients = engine.value_and_grad(scalar, self.optimizer.variables_of(player))
-            self.optimizer.apply_for(player, gradients)
-        else:
-            loss = scalar()
-        self._track(self._loss_name(player), loss)
-        return loss
-
-    def log(self, name: str, value) -> None:
-        """Averages a tensor (a scalar, or one value per image) into the epoch's metric of this name."""
-        if name not in self.logs:
-            raise unknown_name("metric", name, self.logs, f"Declare it in {type(self).__name__}.logs.")
-        self._track(name, value)
-
-    def noise(self, batch_size):
-        """Latents ``(batch_size, latent_dim)`` from the prior, a standard normal, for training."""
-        return keras.random.normal((batch_size, self.latent_dim), seed=self.seed_generator)
-
     def latents(self, n: int, rng: np.random.Generator, labels=None) -> np.ndarray:
         """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
         return rng.standard_normal((n, self.latent_dim), dtype="float32")
-
-    def one_hot(self, y):
-        """Class ids ``(batch,)`` as float32 ``(batch, num_classes)``."""
-        return ops.one_hot(ops.cast(y, "int32"), self.num_classes)
-
-    @property
-    def is_training(self) -> bool:
-        """Whether the step that is being played moves weights."""
-        return _current_step.get().training
 
     @property
     def label_ids(self) -> range | None:
@@ -277,17 +224,19 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
                 arrays, validation_data = arrays.split(validation_split)
             endless = kwargs.get("steps_per_epoch") is not None
             x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
+            x = engine.feed(self._prepare(x))
         elif validation_split:
             raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
-        elif not isinstance(x, keras.utils.PyDataset):
-            shuffle = False  # Keras would warn that it cannot shuffle this.
-        x = self._prepare(x)
+        else:
+            x = self._prepare(x)
+            shuffle = shuffle and isinstance(x, keras.utils.PyDataset)  # Keras would warn that it cannot.
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             if isinstance(validation_data, list) and is_array(validation_data[0]) and len(validation_data) == 2:
                 validation_data = tuple(validation_data)
             given = self._as_images(validation_data, None, kwargs["validation_batch_size"])
             validation_data = self._prepare(validation_data if given is None else given.resumed(0, shuffle=False))
+            validation_data = validation_data if given is None else engine.feed(validation_data)
         with engine.weights_kept(self):
             return super().fit(
                 x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
@@ -300,6 +249,7 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         if not kwargs.get("_use_cached_eval_dataset"):
             arrays = self._as_images(x, y, batch_size)
             x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
+            x = x if arrays is None else engine.feed(x)
         with self._random_state_kept(), engine.weights_kept(self):
             return super().evaluate(x, verbose=verbose, **kwargs)
 
@@ -320,18 +270,6 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
         self._check_batch((x, y))
         with self._random_state_kept():
             return super().test_on_batch(x, y, **kwargs)
-
-    def run_step(self, data, training: bool) -> None:
-        """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
-        x, y = split_batch(data)
-        x, y = to_unit_interval(x), y if self.label_ids is None else ops.reshape(y, (-1,))  # (n, 1) too
-        token = _current_step.set(_Step(training, ops.cast(ops.shape(x)[0], "float32")))
-        try:
-            engine.in_phase(lambda: self.step(x, y), training)
-        finally:
-            _current_step.reset(token)
-        if training:
-            self.optimizer.advance()
 
     @property
     def metrics(self):
@@ -391,10 +329,3 @@ class GenerativeModel(engine.TrainingStep, Verbs, State, keras.Model):
 
     def _steps_made(self):
         return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
-
-    def _track(self, name, value):
-        value = ops.mean(ops.cast(value, "float32"))
-        self._trackers[name].update_state(value, sample_weight=_current_step.get().batch_size)
-
-    def _loss_name(self, player):
-        return "loss" if len(self.players) == 1 else f"{player}_loss"

@@ -10,7 +10,16 @@ import math
 import keras
 from keras import layers, ops
 
-from genzoo.layers import SpectralConv2D, SpectralDense
+from genzoo.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    SpectralConv2D,
+    SpectralDense,
+)
 
 # Encoders and decoders.
 
@@ -42,10 +51,10 @@ def conv_encoder(image_shape, hidden_dim: int, latent_dim: int, filters: int = 3
     """
     images = x = keras.Input(image_shape)
     for _ in _halved_sizes(image_shape)[1:]:
-        x = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(x)
+        x = Conv2D(filters, 4, strides=2, padding="same", activation="relu")(x)
     x = layers.Flatten()(x)
     for _ in range(2):
-        x = layers.Dense(hidden_dim, activation="relu")(x)
+        x = Dense(hidden_dim, activation="relu")(x)
     return keras.Model(images, _gaussian_heads(x, latent_dim, _dense), name="encoder")
 
 
@@ -55,19 +64,19 @@ def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 3
     *larger, base = _halved_sizes(image_shape)
     z = x = keras.Input((latent_dim,))
     for _ in range(2):
-        x = layers.Dense(hidden_dim, activation="relu")(x)
-    x = layers.Dense(math.prod(base) * filters, activation="relu")(x)
+        x = Dense(hidden_dim, activation="relu")(x)
+    x = Dense(math.prod(base) * filters, activation="relu")(x)
     x = layers.Reshape((*base, filters) if axis == -1 else (filters, *base))(x)
     for i, size in enumerate(reversed(larger), 1):
         last = i == len(larger)
-        x = layers.Conv2DTranspose(
+        x = Conv2DTranspose(
             channels if last else filters, 4, strides=2, padding="same", activation=None if last else "relu"
         )(x)
         rows, columns = (now - wanted for now, wanted in zip(_spatial(x.shape[1:])[:2], size, strict=True))
         if rows or columns:
             x = layers.Cropping2D(((0, rows), (0, columns)))(x)
     if not larger:
-        x = layers.Conv2D(channels, 3, padding="same")(x)
+        x = Conv2D(channels, 3, padding="same")(x)
     return keras.Model(z, layers.Activation("linear", dtype="float32")(x), name="decoder")
 
 
@@ -78,23 +87,23 @@ def dense_generator(latent_dim: int, hidden_dims, image_shape, initializer="he_u
     """ReLU layers and a sigmoid: latents to images."""
     z = x = keras.Input((latent_dim,))
     for units in hidden_dims:
-        x = layers.Dense(units, activation="relu", kernel_initializer=initializer)(x)
+        x = Dense(units, activation="relu", kernel_initializer=initializer)(x)
     return keras.Model(z, sigmoid_image(x, image_shape, initializer), name="generator")
 
 
 def sigmoid_image(x, image_shape, initializer="he_uniform"):
     """A dense layer of one sigmoid per pixel, in float32."""
     options = {"activation": "sigmoid", "kernel_initializer": initializer, "dtype": "float32"}
-    return layers.Reshape(image_shape, dtype="float32")(layers.Dense(math.prod(image_shape), **options)(x))
+    return layers.Reshape(image_shape, dtype="float32")(Dense(math.prod(image_shape), **options)(x))
 
 
 def dense_discriminator(image_shape, hidden_dims, dropout: float = 0.0, spectral_norm: bool = False) -> keras.Model:
     """Leaky ReLU layers: images to one logit, ``(batch, 1)``."""
-    dense = SpectralDense if spectral_norm else layers.Dense
+    dense = SpectralDense if spectral_norm else Dense
     images = keras.Input(image_shape)
     x = layers.Flatten()(images)
     for units in hidden_dims:
-        x = layers.Dropout(dropout)(layers.LeakyReLU(0.2)(dense(units)(x)))
+        x = Dropout(dropout)(LeakyReLU(0.2)(dense(units)(x)))
     return keras.Model(images, logit(x, spectral_norm), name="discriminator")
 
 
@@ -105,7 +114,7 @@ def uniform(bound: float):
 
 def logit(x, spectral_norm: bool = False, initializer="glorot_uniform"):
     """One number per example, in float32."""
-    dense = SpectralDense if spectral_norm else layers.Dense
+    dense = SpectralDense if spectral_norm else Dense
     return dense(1, kernel_initializer=initializer, dtype="float32")(x)
 
 
@@ -114,7 +123,7 @@ def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
 
     Weights start uniform in 0.005, as in the code of Goodfellow et al. (2014).
     """
-    dense = SpectralDense if spectral_norm else layers.Dense
+    dense = SpectralDense if spectral_norm else Dense
     x = dense(units * pieces, kernel_initializer=uniform(0.005))(x)
     return ops.max(layers.Reshape((units, pieces))(x), axis=-1)
 
@@ -131,24 +140,24 @@ def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes
     base = (height // 4, width // 4, 4 * filters)
     z = keras.Input((latent_dim,))
     inputs, x = _with_labels(z, z, num_classes, label_scale=3.0)
-    x = layers.Dense(math.prod(base), use_bias=False)(x)
-    x = layers.LeakyReLU(0.3)(layers.BatchNormalization()(x))
+    x = Dense(math.prod(base), use_bias=False)(x)
+    x = LeakyReLU(0.3)(BatchNormalization()(x))
     x = layers.Reshape(base if axis == -1 else (base[2], *base[:2]))(x)
     for count, strides in ((2 * filters, 1), (filters, 2)):
-        x = layers.Conv2DTranspose(count, 5, strides=strides, padding="same", use_bias=False)(x)
-        x = layers.LeakyReLU(0.3)(layers.BatchNormalization(axis=axis)(x))
-    x = layers.Conv2DTranspose(channels, 5, strides=2, padding="same", use_bias=False)(x)
+        x = Conv2DTranspose(count, 5, strides=strides, padding="same", use_bias=False)(x)
+        x = LeakyReLU(0.3)(BatchNormalization(axis=axis)(x))
+    x = Conv2DTranspose(channels, 5, strides=2, padding="same", use_bias=False)(x)
     x = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
 
 def dcgan_features(images, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False):
     """The discriminator's strided 5x5 convolutions with dropout: images to flat features, symbolically."""
-    conv = SpectralConv2D if spectral_norm else layers.Conv2D
+    conv = SpectralConv2D if spectral_norm else Conv2D
     x = layers.Rescaling(2.0, -1.0)(images)  # to the range of a tanh, as the paper trains
     for count in (filters, 2 * filters):
-        x = layers.LeakyReLU(0.3)(conv(count, 5, strides=2, padding="same")(x))
-        x = layers.Dropout(dropout)(x)
+        x = LeakyReLU(0.3)(conv(count, 5, strides=2, padding="same")(x))
+        x = Dropout(dropout)(x)
     return layers.Flatten()(x)
 
 
@@ -187,13 +196,13 @@ def _gaussian_heads(hidden, latent_dim, layer=None):
 
 
 def _dense(x, units, **options):
-    return layers.Dense(units, **options)(x)
+    return Dense(units, **options)(x)
 
 
 def _linear(x, units: int, **options):
     """A dense layer that starts as PyTorch's does: kernel and bias uniform within 1 / sqrt(fan in)."""
     bound = x.shape[-1] ** -0.5
-    return layers.Dense(units, kernel_initializer=uniform(bound), bias_initializer=uniform(bound), **options)(x)
+    return Dense(units, kernel_initializer=uniform(bound), bias_initializer=uniform(bound), **options)(x)
 
 
 def _with_labels(inputs, features, num_classes, label_scale=1.0):

@@ -59,11 +59,6 @@ class Players(keras.optimizers.Optimizer):
             seat.optimizer.build(seat.variables)
         self.built = True
 
-    def apply_for(self, player: str, gradients) -> None:
-        """One update of one player's variables."""
-        seat = self._seat(player)
-        seat.optimizer.apply(gradients, seat.variables)
-
     def advance(self) -> None:
         """Counts one training step of the whole."""
         self._iterations.assign_add(1)

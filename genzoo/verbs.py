@@ -230,12 +230,16 @@ class Verbs:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
         size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
-        results = []
+        results, computing = [], None
         for start in range(0, n, size):
             batches = [array[start : start + size] for array in arrays]
             missing = size - len(batches[0])
-            padded = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
-            results.append(compiled(*padded)[: size - missing])
+            if missing:
+                batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
+            done, computing = computing, compiled(*batches)
+            if done is not None:  # fetched while the next batch is being computed
+                results.append(ops.convert_to_numpy(done))
+        results.append(ops.convert_to_numpy(computing)[: size - missing])
         return np.concatenate(results).astype("float32", copy=False)
 
 

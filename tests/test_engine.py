@@ -129,7 +129,6 @@ def test_compiled_equals_eager(data):
         np.testing.assert_allclose(compiled, eager, atol=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() == "torch", reason="Keras' torch trainer takes one step per execution")
 def test_steps_per_execution_changes_nothing(data):
     def trained(steps):
         model = ToyGAN(seed=0)

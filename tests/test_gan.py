@@ -97,6 +97,9 @@ def test_the_penalty_enters_the_discriminators_loss(images):
         ({"spectral_norm": "yes"}, "`spectral_norm` must be True or False. Received: spectral_norm='yes'"),
         ({"ema_decay": 1.0}, r"`ema_decay` must be a number in \[0, 1\)"),
         ({"ema_decay": float("nan")}, r"`ema_decay` must be a number in \[0, 1\)"),
+        ({"updates": "at once"}, "Unknown `updates`"),
+        ({"updates": "simultaneous", "discriminator_steps": 2}, "`updates` goes with discriminator_steps=1"),
+        ({"updates": "simultaneous", "penalty": "r1"}, "`penalty` goes with alternating updates or shared fakes"),
         ({"beta": 4}, "Unknown option of 'gan'. Received: 'beta'"),
     ],
 )
@@ -113,6 +116,67 @@ def test_wgan_gp_and_lsgan_have_their_papers_settings():
     assert [adam[k] for k in ("beta_1", "beta_2")] == [0.0, 0.9]
     assert adam["learning_rate"] == pytest.approx(1e-4)
     assert (lsgan.objective, lsgan.penalty, lsgan.optimizer["generator"].beta_1) == ("least-squares", None, 0.5)
+
+
+# Updates that share their work.
+
+
+@pytest.fixture
+def same_noise(monkeypatch):
+    """Every draw of latents is the same, so that steps with new noise and with old can be compared."""
+    z = np.random.default_rng(0).standard_normal((8, 4)).astype("float32")
+    monkeypatch.setattr(GenerativeModel, "noise", lambda self, n: ops.convert_to_tensor(z))
+
+
+def stepped(name, images, **config):
+    """Trainable weights after one step on eight images, and the step's metrics."""
+    rate = config.pop("discriminator_rate", 0.1)
+    model = small(name, objective="least-squares", **config)
+    sgd = keras.optimizers.SGD
+    model.compile({"discriminator": sgd(rate), "generator": sgd(0.1)})
+    logs = model.train_on_batch(images[0][:8], images[1][:8] if "c" in name[:1] else None, return_dict=True)
+    networks = model.discriminator, model.generator
+    return [[ops.convert_to_numpy(w) for w in network.trainable_weights] for network in networks], logs
+
+
+def assert_close(left, right):
+    for a, b in zip(left, right, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gan", "cdcgan"])
+def test_shared_fakes_are_algorithm_1_with_the_same_noise_twice(name, images, same_noise):
+    config = {"penalty": "r1"} if name == "gan" else {}
+    plain, logs = stepped(name, images, **config)
+    shared, shared_logs = stepped(name, images, updates="shared-fakes", **config)
+    for a, b in zip(plain, shared, strict=True):
+        assert_close(a, b)
+    assert shared_logs == pytest.approx(logs, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gan", "cdcgan"])
+def test_simultaneous_updates_start_from_the_same_weights(name, images, same_noise):
+    (discriminator, _), logs = stepped(name, images, dropout=0.0)
+    (_, generator), resting_logs = stepped(name, images, dropout=0.0, discriminator_rate=0.0)
+    both, both_logs = stepped(name, images, dropout=0.0, updates="simultaneous")
+    assert_close(both[0], discriminator)
+    assert_close(both[1], generator)
+    assert both_logs["discriminator_loss"] == pytest.approx(logs["discriminator_loss"], abs=1e-5)
+    assert both_logs["generator_loss"] == pytest.approx(resting_logs["generator_loss"], abs=1e-5)
+    if name == "cdcgan":  # the other's small initial weights hardly move
+        assert not np.allclose(both[1][0], stepped(name, images, dropout=0.0)[0][1][0], atol=1e-7)
+
+
+@pytest.mark.parametrize("updates", ["shared-fakes", "simultaneous"])
+def test_updates_that_share_train_measure_and_average(updates, images):
+    model = trained(small("dcgan", updates=updates, ema_decay=0.9, spectral_norm=True), images, epochs=2)
+    before = numpy_weights(model)
+    logs = model.evaluate(images[0][:8], return_dict=True, verbose=0)
+    assert set(logs) == {"discriminator_loss", "generator_loss"}
+    assert np.isfinite([*logs.values()]).all()
+    for a, b in zip(before, numpy_weights(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [int(model.optimizer[player].iterations) for player in model.players] == [4, 4]
 
 
 # Generator averages.
@@ -149,11 +213,12 @@ def test_evaluate_leaves_average_and_power_iteration_alone(images):
 def test_the_kernels_spectral_norm_is_one_once_u_has_converged(make):
     layer, x = make(), np.random.default_rng(0).standard_normal((2, 6, 6, 4)).astype("float32")
     layer.build(x.shape)
-    kernel = ops.convert_to_numpy(layer.kernel)
+    kernel = ops.convert_to_numpy(layer.weights[0])
     largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
     for _ in range(200):
         layers.power_iteration(layer)
     assert float(ops.convert_to_numpy(layer.sigma())) == pytest.approx(largest, rel=1e-3)
+    np.testing.assert_allclose(ops.convert_to_numpy(layer.kernel), kernel / largest, atol=1e-3)
     plain = type(layer).__bases__[1].from_config(layer.get_config())
     plain.build(x.shape)
     plain.set_weights([kernel / largest, *[ops.convert_to_numpy(layer.bias)]])
@@ -164,7 +229,7 @@ def test_u_moves_once_per_step(images):
     model = small("gan", spectral_norm=True, discriminator_steps=2)
     model.build((None, 8, 8, 1))
     layer = next(each for each in model.discriminator._flatten_layers() if isinstance(each, layers.SpectralDense))
-    kernel, u = ops.convert_to_numpy(layer.kernel), ops.convert_to_numpy(layer.u)
+    kernel, u = ops.convert_to_numpy(layer.weights[0]), ops.convert_to_numpy(layer.u)
     model.train_on_batch(images[0][:8])
     v = kernel @ u / np.linalg.norm(kernel @ u)
     expected = kernel.T @ v / np.linalg.norm(kernel.T @ v)

@@ -1,19 +1,29 @@
 """TensorFlow: variables are stateful, gradients come from a tape."""
 
-import contextlib
-
 import keras
 import tensorflow as tf
 
+from genzoo.engine.plain import dense, normal, pin_seeds, uniform, weights_kept  # noqa: F401
+from genzoo.engine.tensorflow_arithmetic import batch_norm, conv, conv_transpose, dropout, leaky_relu  # noqa: F401
+from genzoo.engine.tensorflow_feed import feed  # noqa: F401
+from genzoo.engine.tensorflow_update import update  # noqa: F401
 
-def value_and_grad(loss_fn, variables):
-    values = [v.value for v in variables]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
-        loss = loss_fn()
+
+def record(fn, variables, inputs=()):
+    values, inputs = [v.value for v in variables], list(inputs)
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch([*values, *inputs])
+        outputs = fn(*inputs)
+
+    def pull(slopes, by_inputs=False, keep=False):
+        if by_inputs:
+            return tape.gradient(outputs, inputs, slopes, unconnected_gradients="zero")
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        scaled = loss / replicas if replicas > 1 else loss  # Keras optimizers sum gradients over replicas
-    return loss, tape.gradient(scaled, values)
+        if replicas > 1:  # Keras optimizers sum gradients over replicas
+            slopes = tf.nest.map_structure(lambda slope: slope / replicas, slopes)
+        return tape.gradient(outputs, values, slopes)
+
+    return outputs, pull
 
 
 def input_gradient(fn, x):
@@ -24,25 +34,22 @@ def input_gradient(fn, x):
 
 
 def compile_inference(model, fn):
-    graphs = {}  # one for all batch sizes
+    return _any_batch_size(fn)
 
-    def run(*arrays):
-        tensors = [tf.convert_to_tensor(a) for a in arrays]
-        signature = tuple(tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors)
-        if signature not in graphs:
-            graphs[signature] = tf.function(fn, autograph=False).get_concrete_function(*signature)
-        return graphs[signature](*tensors).numpy()
+
+def _any_batch_size(fn, **options):
+    """``fn`` of tensors or arrays, as one graph for all sizes of their first axis."""
+    graphs = {}
+
+    def run(*given):
+        kind = tuple((x.dtype, *x.shape[1:]) for x in given)
+        tensors = [tf.convert_to_tensor(x) for x in given]
+        if kind not in graphs:
+            specs = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors]
+            graphs[kind] = tf.function(fn, autograph=False, **options).get_concrete_function(*specs)
+        return graphs[kind](*tensors)
 
     return run
-
-
-def weights_kept(model):
-    """Nothing to do: variables keep their values here whatever raises."""
-    return contextlib.nullcontext()
-
-
-def pin_seeds(layers):
-    """Nothing to do: every seed generator draws from its own state here."""
 
 
 class TrainingStep:
@@ -53,3 +60,42 @@ class TrainingStep:
     def test_step(self, data):
         self.run_step(data, training=False)
         return self.get_metrics_result()
+
+    def fit(self, *args, **kwargs):
+        with self.distribute_strategy.scope():  # where the data set finds it
+            return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        with self.distribute_strategy.scope():
+            return super().evaluate(*args, **kwargs)
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self._direct(self.train_step) or self.train_function
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._direct(self.test_step) or self.test_function
+
+    def _direct(self, step):
+        """A step without what Keras wraps around it for replicas and for several steps per call; else None."""
+        if (
+            self.run_eagerly
+            or self.steps_per_execution > 1
+            or tf.distribute.has_strategy()
+            or self._distribute_strategy
+        ):
+            return None
+        on_tensors = _any_batch_size(lambda *data: step(data), jit_compile=self.jit_compile)
+        on_data = tf.function(step, jit_compile=self.jit_compile, reduce_retracing=True, autograph=False)
+        on_iterator = tf.function(lambda iterator: on_data(next(iterator)), reduce_retracing=True, autograph=False)
+
+        def function(iterator):
+            if isinstance(iterator, tf.data.Iterator):
+                return on_iterator(iterator)
+            data = next(iterator)
+            return on_tensors(*data) if all(map(tf.is_tensor, data)) else on_data(data)
+
+        return function

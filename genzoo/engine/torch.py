@@ -1,36 +1,69 @@
-"""PyTorch: eager. Gradients are recorded inside ``value_and_grad`` and nowhere else, as on the other backends."""
+"""PyTorch: eager at first, then steps are replayed. Gradients are recorded inside ``record`` and nowhere else."""
 
-import contextlib
+import itertools
 
 import keras
 import torch
 
+from genzoo.batches import split_batch
+from genzoo.engine.plain import weights_kept  # noqa: F401  (offered as it is)
+from genzoo.engine.torch_arithmetic import (  # noqa: F401
+    batch_norm,
+    conv,
+    conv_transpose,
+    dense,
+    leaky_relu,
+)
+from genzoo.engine.torch_random import dropout, normal, uniform  # noqa: F401
+from genzoo.engine.torch_recording import Recorded
+from genzoo.engine.torch_update import update  # noqa: F401
 
-def value_and_grad(loss_fn, variables):
+
+def record(fn, variables, inputs=()):
     with torch.enable_grad():
-        loss = loss_fn()
+        inputs = [x.detach().requires_grad_(True) for x in inputs]
+        outputs = fn(*inputs)
+
+    def pull(slopes, by_inputs=False, keep=False):
         # autograd.grad, not backward: gradients must not accumulate in the other player's networks.
-        gradients = torch.autograd.grad(loss, [v.value for v in variables], allow_unused=True)
-    return loss.detach(), gradients
+        targets = inputs if by_inputs else [v.value for v in variables]
+        return torch.autograd.grad(outputs, targets, slopes, keep, allow_unused=True, materialize_grads=by_inputs)
+
+    return keras.tree.map_structure(torch.Tensor.detach, outputs), pull
 
 
 def input_gradient(fn, x):
     with torch.enable_grad():
-        x = x.detach().requires_grad_(True)
+        x = x if x.requires_grad else x.detach().requires_grad_(True)
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
 def compile_inference(model, fn):
+    recorded = Recorded(lambda *tensors: [fn(*tensors)], state=list)
+
     def run(*arrays):
-        with torch.no_grad():
-            return keras.ops.convert_to_numpy(fn(*(keras.ops.convert_to_tensor(a) for a in arrays)))
+        (result,) = recorded(*(keras.ops.convert_to_tensor(a) for a in arrays))
+        return result
 
     return run
 
 
-def weights_kept(model):
-    """Nothing to do: variables keep their values here whatever raises."""
-    return contextlib.nullcontext()
+def feed(batches):
+    return _Loader(batches)
+
+
+class _Loader(torch.utils.data.DataLoader):
+    """The batches as tensors, without the overhead of PyTorch's collation."""
+
+    def __init__(self, batches):
+        super().__init__(object() if batches.endless else batches, batch_size=None)  # Keras asks for its length
+        self._batches = batches
+
+    def __iter__(self):
+        batches = self._batches
+        batches.on_epoch_begin()
+        for i in itertools.count() if batches.endless else range(len(batches)):
+            yield tuple(map(keras.ops.convert_to_tensor, batches[i]))
 
 
 def pin_seeds(layers):
@@ -44,7 +77,19 @@ def pin_seeds(layers):
             generator._initial_seed = int(keras.ops.convert_to_numpy(generator.state)[0])
 
 
+class _InLine(keras.callbacks.Callback):
+    """Keeps Keras from running callbacks in a second thread: waiting for it costs more than they do."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
 class TrainingStep:
+    def fit(self, *args, callbacks=None, **kwargs):
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*keras.tree.flatten(callbacks or []), _InLine()]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
     def train_step(self, data):
         with torch.no_grad():
             self.run_step(data, training=True)
@@ -54,3 +99,65 @@ class TrainingStep:
         with torch.no_grad():
             self.run_step(data, training=False)
         return self.get_metrics_result()
+
+    def make_train_function(self, force=False):
+        if self.jit_compile:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = self._function_of_batches("train_step", training=True)
+
+    def make_test_function(self, force=False):
+        if self.jit_compile:
+            super().make_test_function(force)
+        elif self.test_function is None or force:
+            self.test_function = self._function_of_batches("test_step", training=False)
+
+    def make_predict_function(self, force=False):
+        if self.jit_compile or self.steps_per_execution == 1:
+            super().make_predict_function(force)
+        elif self.predict_function is None or force:
+            self.predict_function = self._predict_batches
+
+    @torch.no_grad()
+    def _predict_batches(self, batches):
+        return keras.tree.map_structure(lambda *parts: torch.cat(parts), *map(self.predict_step, batches))
+
+    def _function_of_batches(self, name, training):
+        step = getattr(self, name)
+        if not self.run_eagerly and getattr(step, "__func__", None) is getattr(TrainingStep, name):
+            step = self._recorded_step(training)
+
+        def function(batches):
+            for batch in batches:
+                logs = step(batch)
+            return logs
+
+        return function
+
+    def _recorded_step(self, training):
+        names, eagerly = [], self.train_step if training else self.test_step
+
+        def step(x, y):
+            self.run_step((x, y), training)
+            logs = self.get_metrics_result()
+            names[:] = logs
+            return list(logs.values())
+
+        def state():
+            return [v.value for v in (*self.variables, *self.metrics_variables, *self.optimizer.variables)]
+
+        # PyTorch's own layers, which a network may hold, behave as the module's mode says.
+        recorded = {mode: Recorded(step, state) for mode in (True, False)}
+
+        def replayed(batch):
+            x, y = split_batch(batch)
+            if not (y is None or _is_numeric(y)):  # labels that the model may well ignore
+                return eagerly(batch)
+            x, y = (part if part is None else keras.ops.convert_to_tensor(part) for part in (x, y))
+            return dict(zip(names, recorded[self.training](x, y), strict=True))
+
+        return replayed
+
+
+def _is_numeric(x):
+    return isinstance(x, torch.Tensor) or getattr(getattr(x, "dtype", None), "kind", None) in tuple("biuf")

@@ -1,10 +1,10 @@
 """Conditional deep convolutional GAN (Radford et al. 2016; Miyato and Koyama, 2018)."""
 
 import keras
-from keras import layers, ops
+from keras import ops
 
 from genzoo import networks
-from genzoo.layers import SpectralDense
+from genzoo.layers import Dense, SpectralDense
 from genzoo.models.dcgan import DCGAN
 from genzoo.validation import choice, positive_int
 
@@ -26,7 +26,7 @@ class CDCGAN(DCGAN):
         num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
         conditioning: ``"projection"`` or ``"concatenation"``.
         filters, dropout, latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing,
-            spectral_norm, ema_decay: as for ``dcgan``.
+            spectral_norm, updates, ema_decay: as for ``dcgan``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Raises:
@@ -79,7 +79,7 @@ class CDCGAN(DCGAN):
             features = networks.dcgan_features(networks.with_label_maps(images, labels), *options)
             return keras.Model([images, labels], networks.logit(features, self.spectral_norm), name="discriminator")
         features = networks.dcgan_features(images, *options)
-        dense = SpectralDense if self.spectral_norm else layers.Dense
+        dense = SpectralDense if self.spectral_norm else Dense
         embedded = dense(features.shape[-1], use_bias=False, dtype="float32")(labels)
         projection = ops.sum(embedded * ops.cast(features, "float32"), axis=-1, keepdims=True)
         return keras.Model(

@@ -5,6 +5,7 @@ from keras import layers
 
 from genzoo import networks
 from genzoo.adversarial import AdversarialModel
+from genzoo.layers import Dense, Dropout
 from genzoo.validation import fraction, positive_int
 
 
@@ -24,8 +25,8 @@ class CGAN(AdversarialModel):
             the layers of noise and label are parts of it.
         dropout: rate in both networks.
         latent_dim: size of the noise $z$, standard normal.
-        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay: see
-            ``AdversarialModel``.
+        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
+            see ``AdversarialModel``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:
@@ -62,12 +63,12 @@ class CGAN(AdversarialModel):
 
     def build_generator(self, image_shape):
         def relu(x, units):
-            return layers.Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform(0.05))(x)
+            return Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform(0.05))(x)
 
         z, labels = keras.Input((self.latent_dim,)), keras.Input((self.num_classes,))
         parts = [relu(z, self.hidden_dim // 6), relu(labels, self.hidden_dim * 5 // 6)]
-        x = layers.Dropout(self.dropout)(layers.Concatenate()(parts))
-        x = layers.Dropout(self.dropout)(relu(x, self.hidden_dim))
+        x = Dropout(self.dropout)(layers.Concatenate()(parts))
+        x = Dropout(self.dropout)(relu(x, self.hidden_dim))
         x = networks.sigmoid_image(x, image_shape, networks.uniform(0.05))
         return keras.Model([z, labels], x, name="generator")
 
@@ -78,9 +79,11 @@ class CGAN(AdversarialModel):
             networks.maxout(layers.Flatten()(images), units, 5, norm),
             networks.maxout(labels, max(1, self.hidden_dim // 24), 5, norm),
         ]
-        x = layers.Dropout(self.dropout)(layers.Concatenate()(parts))
-        x = layers.Dropout(self.dropout)(networks.maxout(x, units, 4, norm))
+        x = Dropout(self.dropout)(layers.Concatenate()(parts))
+        x = Dropout(self.dropout)(networks.maxout(x, units, 4, norm))
         return keras.Model([images, labels], networks.logit(x, norm, networks.uniform(0.005)), name="discriminator")
+
+    judge = AdversarialModel.judge_as_one
 
     def default_optimizers(self):
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}

@@ -23,8 +23,8 @@ class DCGAN(AdversarialModel):
             and four times as many.
         dropout: rate of dropout in the discriminator.
         latent_dim: size of the noise $z \sim N(0, I)$.
-        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay: what later
-            papers have put into the two losses, see ``AdversarialModel``. All are off.
+        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
+            what later papers have put into the step, see ``AdversarialModel``. All are off.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Raises:
@@ -42,7 +42,8 @@ class DCGAN(AdversarialModel):
            and 128 with dropout, Adam at 1e-4, batch 256) are those of the TensorFlow tutorial, which the survey that
            genzoo started from trains; the paper's are for 64x64 with batch 128 and Adam(2e-4, beta_1 = 0.5).
         2. Leaky ReLU in the generator too, slope 0.3, and no batch normalisation in the discriminator (same source).
-        3. The generator's step draws fresh noise, as Algorithm 1 does; the tutorial moves both players at once.
+        3. The generator's step draws fresh noise, as Algorithm 1 does; the tutorial moves both players at once:
+           ``updates="simultaneous"``.
 
     Reference:
         @inproceedings{radford2016unsupervised,

@@ -5,6 +5,7 @@ from keras import layers
 
 from genzoo import networks
 from genzoo.adversarial import AdversarialModel
+from genzoo.layers import Dropout
 from genzoo.validation import choice, fraction, positive_int
 
 
@@ -30,8 +31,8 @@ class GAN(AdversarialModel):
             over a few dimensions better. The generator's is ReLU.
         dropout: rate in the discriminator; on its input 0.4 times that, before maxouts.
         latent_dim: size of $z$.
-        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay: what has
-            been put into the two losses since, see ``AdversarialModel``.
+        objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
+            what has been put into the step since, see ``AdversarialModel``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:
@@ -77,11 +78,13 @@ class GAN(AdversarialModel):
         if self.activation == "leaky-relu":
             return networks.dense_discriminator(image_shape, self._hidden_dims, self.dropout, self.spectral_norm)
         images = keras.Input(image_shape)
-        x = layers.Dropout(0.4 * self.dropout)(layers.Flatten()(images))
+        x = Dropout(0.4 * self.dropout)(layers.Flatten()(images))
         for units in self._hidden_dims:
             x = networks.maxout(x, max(1, units // 5), spectral_norm=self.spectral_norm)
-            x = layers.Dropout(self.dropout)(x)
+            x = Dropout(self.dropout)(x)
         return keras.Model(images, networks.logit(x, self.spectral_norm, networks.uniform(0.005)), name="discriminator")
+
+    judge = AdversarialModel.judge_as_one
 
     def default_optimizers(self):
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}

@@ -68,6 +68,6 @@ class IWAE(VariationalModel):
 
     def compute_loss(self, x=None, y=None):
         shape = (ops.shape(x)[0], self.num_samples, self.latent_dim)
-        log_weights = self.log_weights(x, keras.random.normal(shape, seed=self.seed_generator))
+        log_weights = self.log_weights(x, self.normal(shape))
         self.log("negative_elbo", -ops.mean(log_weights, axis=1))
         return -losses.log_mean_exp(log_weights)

@@ -17,8 +17,8 @@ class LSGAN(GAN):
 
     Args:
         hidden_dim, num_layers, activation, dropout: the networks', as for ``gan``.
-        latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, ema_decay:
-            as for ``gan``.
+        latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates,
+            ema_decay: as for ``gan``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

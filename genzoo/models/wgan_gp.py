@@ -21,7 +21,7 @@ class WGANGP(GAN):
         hidden_dim, num_layers, activation, dropout: the networks', as for ``gan``.
         discriminator_steps: the critic's updates per generator update.
         penalty_weight: $\lambda$.
-        latent_dim, objective, penalty, label_smoothing, spectral_norm, ema_decay: as for ``gan``.
+        latent_dim, objective, penalty, label_smoothing, spectral_norm, updates, ema_decay: as for ``gan``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

@@ -1,0 +1,74 @@
+"""What every backend can do in Keras' own terms. A backend module takes from here what it does no better itself."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+
+def update(optimizer, gradients, variables) -> None:
+    """One update of the variables by a Keras optimizer."""
+    optimizer.apply(gradients, variables)
+
+
+def normal(shape, seed_generator):
+    """Standard normal numbers, float32."""
+    return keras.random.normal(shape, seed=seed_generator)
+
+
+def uniform(shape, seed_generator):
+    """Numbers uniform in [0, 1), float32."""
+    return keras.random.uniform(shape, seed=seed_generator)
+
+
+def dropout(x, rate: float, seed_generator):
+    """Units set to 0 with probability ``rate``, the others divided by ``1 - rate``."""
+    return keras.random.dropout(x, rate, seed=seed_generator)
+
+
+def dense(x, kernel, bias=None):
+    """``x @ kernel + bias``."""
+    x = ops.matmul(x, kernel)
+    return x if bias is None else ops.add(x, bias)
+
+
+def conv(x, kernel, bias=None, **options):
+    """``keras.ops.conv`` of images, and a bias. ``options`` are strides, padding and data_format."""
+    return _with_bias(ops.conv(x, kernel, **options), bias, options["data_format"])
+
+
+def conv_transpose(x, kernel, bias=None, **options):
+    """``keras.ops.conv_transpose`` of images, and a bias. ``options`` are strides, padding and data_format."""
+    return _with_bias(ops.conv_transpose(x, kernel, **options), bias, options["data_format"])
+
+
+def batch_norm(x, scale, offset, axis: int, epsilon: float):
+    """Batch normalisation by the batch's own mean and (biased) variance: ``(normalised, mean, variance)``."""
+    axes = [i for i in range(x.ndim) if i != axis % x.ndim]
+    mean, variance = ops.moments(x, axes)
+    return ops.batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance
+
+
+def leaky_relu(x, negative_slope: float):
+    """``x`` where it is positive, else ``negative_slope * x``."""
+    return ops.leaky_relu(x, negative_slope)
+
+
+def feed(batches):
+    """What Keras' ``fit`` shall read ``ImageBatches`` from."""
+    return batches
+
+
+def weights_kept(model):
+    """Nothing to do where variables keep their values whatever raises."""
+    return contextlib.nullcontext()
+
+
+def pin_seeds(layers) -> None:
+    """Nothing to do where every seed generator draws from its own state."""
+
+
+def _with_bias(x, bias, data_format):
+    if bias is None:
+        return x
+    return ops.add(x, ops.reshape(bias, (1, 1, 1, -1) if data_format == "channels_last" else (1, -1, 1, 1)))

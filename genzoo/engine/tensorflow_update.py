@@ -1,0 +1,65 @@
+"""Updates by TensorFlow's own kernels, one operation per variable, where they compute what Keras' optimizer does."""
+
+import keras
+import tensorflow as tf
+
+# What Keras' optimizers may do besides, and its value where they do not.
+EXTRAS = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+    "amsgrad": False,
+}
+
+
+def update(optimizer, gradients, variables) -> None:
+    kernel = {keras.optimizers.Adam: _adam, keras.optimizers.SGD: _sgd}.get(type(optimizer))
+    if kernel is None or not _is_plain(optimizer, gradients, variables):
+        optimizer.apply(gradients, variables)
+        return
+    pairs = [(v.value.handle, g) for v, g in zip(variables, gradients, strict=True)]
+    kernel(optimizer, pairs, tf.cast(optimizer.learning_rate, tf.float32))
+    optimizer.iterations.assign_add(1)
+
+
+def _is_plain(optimizer, gradients, variables):
+    return (
+        not tf.distribute.has_strategy()
+        and all(getattr(optimizer, name, value) == value for name, value in EXTRAS.items())
+        and list(map(id, getattr(optimizer, "_trainable_variables", ()))) == list(map(id, variables))
+        and all(v.dtype == "float32" and v.constraint is None and not v.overwrite_with_gradient for v in variables)
+        and all(isinstance(g, tf.Tensor) and g.dtype == tf.float32 for g in gradients)
+    )
+
+
+def _adam(optimizer, pairs, learning_rate):
+    step = tf.cast(optimizer.iterations + 1, tf.float32)
+    constants = {
+        "beta1": optimizer.beta_1,
+        "beta2": optimizer.beta_2,
+        "beta1_power": optimizer.beta_1**step,
+        "beta2_power": optimizer.beta_2**step,
+        "epsilon": optimizer.epsilon,
+    }
+    slots = _slots(optimizer, 2 * len(pairs))
+    for (variable, gradient), m, v in zip(pairs, slots[::2], slots[1::2], strict=True):
+        tf.raw_ops.ResourceApplyAdam(var=variable, m=m, v=v, grad=gradient, lr=learning_rate, **constants)
+
+
+def _sgd(optimizer, pairs, learning_rate):
+    if not optimizer.momentum:
+        for variable, gradient in pairs:
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=learning_rate, delta=gradient)
+        return
+    options = {"lr": learning_rate, "momentum": optimizer.momentum, "use_nesterov": optimizer.nesterov}
+    for (variable, gradient), moment in zip(pairs, _slots(optimizer, len(pairs)), strict=True):
+        tf.raw_ops.ResourceApplyKerasMomentum(var=variable, accum=moment, grad=gradient, **options)
+
+
+def _slots(optimizer, count):
+    """The moments, which follow the step counter and the learning rate."""
+    return [v.value.handle for v in optimizer.variables[-count:]]

@@ -1,0 +1,107 @@
+"""What only the JAX engine does: its convolutions for CPUs, Eigen's convolutions, fits that nobody listens to."""
+
+import keras
+import numpy as np
+import pytest
+from processes import run_python
+
+import genzoo
+
+if keras.config.backend() != "jax":
+    pytest.skip("the JAX engine needs KERAS_BACKEND=jax", allow_module_level=True)
+
+import jax
+from jax import lax
+from jax import numpy as jnp
+
+from genzoo import engine
+from genzoo.engine import jax as jax_engine
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1), dtype="uint8")
+
+
+def trained(fit_options=(), **options):
+    model = genzoo.get("dcgan", filters=2, latent_dim=4, seed=0, **options)
+    history = model.fit(IMAGES, batch_size=16, **{"epochs": 2, "verbose": 0, **dict(fit_options)}).history
+    return model.get_weights(), history
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("size", "kernel", "strides"),
+    [
+        ((7, 7), (5, 5), (1, 1)),  # in bands
+        ((7, 7), (5, 5), (2, 2)),
+        ((6, 9), (5, 4), (1, 2)),
+        ((8, 7), (4, 2), (2, 3)),  # a kernel shorter than the stride
+        ((9, 10), (1, 1), (2, 2)),
+        ((10, 8), (3, 6), (4, 1)),
+        ((5, 5), (5, 5), (5, 3)),
+    ],
+)
+def test_convolutions_equal_those_of_lax(size, kernel, strides, padding):
+    rng = np.random.default_rng(0)
+    x, k = (jnp.asarray(rng.standard_normal(s).astype("float32")) for s in ((2, *size, 3), (*kernel, 3, 4)))
+
+    def plain(x, k):
+        return lax.conv_general_dilated(x, k, strides, padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    def ours(x, k):
+        return engine.conv(x, k, strides=strides, padding=padding, data_format="channels_last")
+
+    (y, pull), (other, pull_other) = jax.vjp(ours, x, k), jax.vjp(plain, x, k)
+    slope = jnp.asarray(rng.standard_normal(other.shape).astype("float32"))
+    for a, b in zip((y, *pull(slope)), (other, *pull_other(slope)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * float(jnp.abs(b).max()))
+    options = {"strides": strides, "padding": padding, "data_format": "channels_last"}
+    transposed, expected = (f(slope, k, **options) for f in (engine.conv_transpose, keras.ops.conv_transpose))
+    np.testing.assert_allclose(transposed, expected, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+def test_bfloat16_images_stay_so():
+    x, k = jnp.ones((2, 8, 8, 3), "bfloat16"), jnp.ones((5, 5, 3, 4), "bfloat16")
+    options = {"strides": (2, 2), "padding": "same", "data_format": "channels_last"}
+    y, pull = jax.vjp(lambda x, k: engine.conv(x, k, **options), x, k)
+    assert {a.dtype for a in (y, *pull(y))} == {jnp.dtype("bfloat16")}
+    np.testing.assert_array_equal(y, keras.ops.conv(x, k, **options))
+
+
+def test_training_needs_no_compiler_option(monkeypatch):
+    weights, _ = trained()
+    assert jax_engine._compiler_options() is not None
+    monkeypatch.setattr(jax_engine, "_compiler_options", lambda: None)
+    for a, b in zip(weights, trained()[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)  # Adam turns rounding of a gradient near 0 into a step
+
+
+def test_the_users_flags_are_kept(monkeypatch):
+    jax_engine._eigen_convolutions.cache_clear()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_experimental_ynn_fusion_type=individual_convolution")
+    try:
+        assert jax_engine._compiler_options() is None
+    finally:
+        jax_engine._eigen_convolutions.cache_clear()
+
+
+def test_a_fit_without_listeners_is_the_same_fit():
+    heard = []
+    listener = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: heard.append(batch))
+    validated = {"validation_data": IMAGES[:8]}
+    quiet, loud = trained(validated), trained({**validated, "callbacks": [listener]})
+    assert heard == [0, 1, 0, 1]
+    assert quiet[1] == loud[1]
+    assert len(quiet[1]["val_generator_loss"]) == 2
+    for a, b in zip(quiet[0], loud[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_under_a_distribution_training_takes_keras_own_way():
+    run_python("""
+        import keras, numpy as np, genzoo
+        from genzoo.engine import jax as engine
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        assert engine._compiler_options() is None
+        model = genzoo.get("dcgan", filters=2, latent_dim=4, seed=0)
+        model.fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), "uint8"), batch_size=4, verbose=0)
+        assert all(np.isfinite(w).all() for w in model.get_weights())
+    """)
