@@ -64,7 +64,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("genzoo")
 class Dropout(layers.Dropout):
-    """``keras.layers.Dropout``."""
+    """``keras.layers.Dropout``. On a CPU its rate is rounded to a multiple of 1 / 65536."""
 
     def call(self, inputs, training=False):
         if not training or self.rate == 0 or self.noise_shape is not None:

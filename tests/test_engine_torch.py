@@ -16,6 +16,11 @@ pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="recor
 BATCH = 4
 
 
+@pytest.fixture(autouse=True)
+def _early_recordings(monkeypatch):
+    monkeypatch.setattr(Recorded, "eager_calls", 1)
+
+
 @pytest.fixture
 def data():
     rng = np.random.default_rng(0)

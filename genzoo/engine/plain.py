@@ -5,6 +5,23 @@ import contextlib
 import keras
 from keras import ops
 
+# What Keras' optimizers may do besides their rule, and its value where they do not.
+_EXTRAS = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+    "amsgrad": False,
+}
+
+
+def has_extras(optimizer) -> bool:
+    """Whether an update by this Keras optimizer is more than the rule of its name."""
+    return any(getattr(optimizer, name, value) != value for name, value in _EXTRAS.items())
+
 
 def update(optimizer, gradients, variables) -> None:
     """One update of the variables by a Keras optimizer."""

@@ -3,17 +3,7 @@
 import keras
 import tensorflow as tf
 
-# What Keras' optimizers may do besides, and its value where they do not.
-EXTRAS = {
-    "weight_decay": None,
-    "clipnorm": None,
-    "clipvalue": None,
-    "global_clipnorm": None,
-    "use_ema": False,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-    "amsgrad": False,
-}
+from genzoo.engine import plain
 
 
 def update(optimizer, gradients, variables) -> None:
@@ -29,7 +19,7 @@ def update(optimizer, gradients, variables) -> None:
 def _is_plain(optimizer, gradients, variables):
     return (
         not tf.distribute.has_strategy()
-        and all(getattr(optimizer, name, value) == value for name, value in EXTRAS.items())
+        and not plain.has_extras(optimizer)
         and list(map(id, getattr(optimizer, "_trainable_variables", ()))) == list(map(id, variables))
         and all(v.dtype == "float32" and v.constraint is None and not v.overwrite_with_gradient for v in variables)
         and all(isinstance(g, tf.Tensor) and g.dtype == tf.float32 for g in gradients)

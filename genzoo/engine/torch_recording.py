@@ -23,16 +23,18 @@ _IN_PLACE = {
 
 
 class Recorded:
-    """A function from tensors to a list of tensors, without gradients, replayed from its third call on.
+    """A function from tensors to a list of tensors, without gradients, that is recorded and then replayed.
 
-    There is one recording for all inputs of the same shapes and dtypes; it is made when such inputs come for the second
-    time, so that what happens once costs nothing. A function that reads a tensor's value cannot be recorded
-    and stays eager.
+    There is one recording for all inputs of the same shapes and dtypes. It takes as long as dozens of calls, so it is
+    made when such inputs have come ``eager_calls`` times before. A function that reads a tensor's value cannot be
+    recorded and stays eager.
 
     Args:
         fn: function of tensors (or None) that returns a list of tensors.
         state: function that returns all tensors that ``fn`` may change.
     """
+
+    eager_calls = 5
 
     def __init__(self, fn, state):
         self._fn, self._state = fn, state
@@ -43,12 +45,12 @@ class Recorded:
     def __call__(self, *inputs):
         inputs = [x if x is None else x.contiguous() for x in inputs]  # a recorded view would not fit other strides
         signature = tuple(None if x is None else (x.shape, x.dtype, x.device) for x in inputs)
-        replay = self._replays.get(signature)
-        if replay is not None:
-            return replay(*inputs)
-        if self._recordable and signature in self._replays:
+        found = self._replays.get(signature, 0)
+        if callable(found):
+            return found(*inputs)
+        if self._recordable and found == self.eager_calls:
             return self._record(signature, inputs)
-        self._replays[signature] = None
+        self._replays[signature] = min(found + 1, self.eager_calls)
         return self._fn(*inputs)
 
     def _record(self, signature, inputs):

@@ -26,14 +26,12 @@ def update(optimizer, gradients, variables):
 
 def _fused_update(optimizer):
     """The function for Keras' own optimizer without extras, else None."""
-    extras = ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "gradient_accumulation_steps")
-    used = [getattr(optimizer, name, None) for name in (*extras, "loss_scale_factor")]
-    if not optimizer.built or optimizer.use_ema or any(value is not None for value in used):
+    if not optimizer.built or plain.has_extras(optimizer):
         return None
     private = (optimizer, "_get_variable_index"), (torch, "_fused_adam_"), (torch, "_fused_sgd_")
     if not all(hasattr(*each) for each in private):
         return None
-    if _is(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad and hasattr(optimizer, "_momentums"):
+    if _is(optimizer, keras.optimizers.Adam) and hasattr(optimizer, "_momentums"):
         return _adam
     if _is(optimizer, keras.optimizers.SGD):
         return _sgd
