@@ -278,7 +278,7 @@ def trained(strategy):
         model = ToyGAN(seed=0)
         model.build((None, 2, 2, 1))
         model.compile()
-    model.fit(tf.data.Dataset.from_tensor_slices((x, y)).batch(8), verbose=0)
+    FIT
     return model.get_weights()
 
 one = trained(tf.distribute.OneDeviceStrategy("CPU:0"))
@@ -288,5 +288,14 @@ for a, b in zip(one, trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="tf.distribute belongs to TensorFlow")
-def test_two_replicas_train_the_weights_of_one():
-    run_python(TWO_REPLICAS, KERAS_BACKEND="tensorflow")
+@pytest.mark.parametrize(
+    "fit",
+    [
+        "model.fit(tf.data.Dataset.from_tensor_slices((x, y)).batch(8), verbose=0)",
+        "model.fit(x, y, batch_size=8, validation_data=(x, y), verbose=0); "
+        "assert np.isfinite(model.evaluate(x, y, batch_size=8, verbose=0)).all()",
+    ],
+    ids=["data set", "arrays"],
+)
+def test_two_replicas_train_the_weights_of_one(fit):  # the script asserts
+    run_python(TWO_REPLICAS.replace("FIT", fit), KERAS_BACKEND="tensorflow")

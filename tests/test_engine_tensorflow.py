@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from processes import run_python
 from test_arithmetic import check_equal, tensor
 from toys import LATENT, ToyCritic, ToyGAN
 
@@ -127,31 +126,3 @@ def test_arrays_train_the_same_without_the_data_adapter(data, monkeypatch):
 def test_xla_trains_the_same(data):
     for a, b in zip(weights(data), weights(data, jit_compile=True), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-TWO_REPLICAS_OF_ARRAYS = """
-import numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from toys import LATENT, ToyGAN
-
-rng = np.random.default_rng(0)
-x, y = rng.random((16, 2, 2, 1), dtype="float32"), rng.standard_normal((16, 2, LATENT)).astype("float32")
-
-def trained(strategy):
-    with strategy.scope():
-        model = ToyGAN(seed=0)
-        model.build((None, 2, 2, 1))
-        model.compile()
-    model.fit(x, y, batch_size=8, validation_data=(x, y), verbose=0)  # outside of the scope
-    assert np.isfinite(model.evaluate(x, y, batch_size=8, verbose=0)).all()
-    return model.get_weights()
-
-one = trained(tf.distribute.OneDeviceStrategy("CPU:0"))
-for a, b in zip(one, trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])), strict=True):
-    np.testing.assert_allclose(a, b, atol=1e-6)
-"""
-
-
-def test_two_replicas_share_arrays():
-    run_python(TWO_REPLICAS_OF_ARRAYS, KERAS_BACKEND="tensorflow")
