@@ -21,7 +21,7 @@ __all__ = ["GenerativeModel", "ModelSpec", "cite", "data", "get", "list_models",
 
 # What needs Keras is imported when it is first used.
 _LAZY = {"GenerativeModel": "genzoo.model", "load": "genzoo.saving"}
-_ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "viz"}
+_ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "testing", "viz"}
 
 choose_backend()
 

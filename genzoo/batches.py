@@ -22,7 +22,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     Args:
         images: array ``(n, height, width, channels)``, uint8 in [0, 255], bool, or float in [0, 1].
-        labels: array ``(n, ...)`` or None.
+        labels: array ``(n, ...)`` or None: class ids, or the second image of every pair.
         batch_size: images per batch; the last batch of an epoch may be smaller.
         shuffle: whether every epoch has an order of its own.
         seed: seed of that order.
@@ -215,6 +215,34 @@ def _check_range(x, whole):
         raise ValueError(
             f"Float images must lie in [0, 1]. Received: values from {low:g} to {high:g}. "
             "Divide by 255, rescale with (x + 1) / 2 if they lie in [-1, 1], or pass uint8 images as they are."
+        )
+
+
+def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
+    """Refuses targets that are not images of the same shape as those beside them.
+
+    Args:
+        y: array ``(batch, height, width, channels)``, as ``check_images`` wants it.
+        image_shape: that of the images to translate.
+        model: whose targets they are, for the error.
+        whole: whether these are all targets.
+
+    Raises:
+        ValueError: no targets, or what ``check_images`` refuses.
+    """
+    if y is None:
+        raise ValueError(
+            f"{model} learns from pairs and needs a target image beside every image. Received: none. "
+            "Pass fit(x, y), or batches that are (x, y); genzoo.data.load_pairs(folder) reads them from files."
+        )
+    try:
+        shape = check_images(y if hasattr(y, "shape") else np.asarray(y), whole=whole)
+    except ValueError as error:
+        raise ValueError(f"The targets (y) of {model} are not images. {error}") from error
+    if shape != tuple(image_shape):
+        raise ValueError(
+            f"The targets (y) of {model} must have the shape of their images, {tuple(image_shape)}. Received: {shape}. "
+            "Resize them, and repeat a single channel beside three: np.repeat(y, 3, axis=-1)."
         )
 
 

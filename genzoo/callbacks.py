@@ -31,6 +31,30 @@ class SampleGrid(keras.callbacks.Callback):
         viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
 
 
+class TranslationGrid(keras.callbacks.Callback):
+    """Writes a grid after every epoch: in each row an image, its translation, always by the same noise, and the truth.
+
+    Args:
+        directory: where ``epoch-001.png``, ``epoch-002.png``, ... go.
+        x: images to translate, a few.
+        y: what they ought to become.
+        seed: seed of the noise.
+
+    Example:
+    >>> import genzoo, numpy as np
+    >>> x, y = np.zeros((2, 8, 64, 64, 3), "uint8")
+    >>> callback = TranslationGrid("samples", x, y)
+    """
+
+    def __init__(self, directory, x, y, seed: int = 0):
+        super().__init__()
+        self.directory, self.x, self.y, self.seed = Path(directory), x, y, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        grid = viz.rows(self.x, self.model.translate(self.x, seed=self.seed), self.y)
+        viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
+
+
 class StopOnSignal(keras.callbacks.Callback):
     """Ends training after the current batch on Ctrl-C or SIGTERM, so that the model can still be saved.
 

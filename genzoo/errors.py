@@ -11,3 +11,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     expected = f" Known: {', '.join(sorted(known))}." if 0 < len(known) <= 40 else ""
     return ValueError(f"Unknown {kind}. Received: {name!r}.{meant}{expected}{' ' + hint if hint else ''}")
+
+
+class PluginError(ImportError):
+    """A plugin that cannot be used. The exception behind it, if there was one, is its ``__cause__``.
+
+    Attributes:
+        distribution, version: of the package that brings it.
+        reason: one line.
+    """
+
+    def __init__(self, message: str, distribution: str, version: str, reason: str):
+        super().__init__(message)
+        self.distribution, self.version, self.reason = distribution, version, reason

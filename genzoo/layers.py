@@ -73,6 +73,17 @@ class Dropout(layers.Dropout):
 
 
 @keras.saving.register_keras_serializable("genzoo")
+class GaussianNoise(layers.GaussianNoise):
+    """``keras.layers.GaussianNoise``."""
+
+    def call(self, inputs, training=False):
+        if not training or self.stddev == 0:
+            return inputs
+        noise = engine.normal(ops.shape(inputs), self.seed_generator)
+        return inputs + ops.cast(self.stddev * noise, inputs.dtype)
+
+
+@keras.saving.register_keras_serializable("genzoo")
 class LeakyReLU(layers.LeakyReLU):
     """``keras.layers.LeakyReLU``."""
 

@@ -4,7 +4,7 @@ import contextlib
 import random
 import types
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from genzoo.batches import (
     ImageBatches,
     check_images,
     check_labels,
+    check_targets,
     is_array,
     is_arrays,
     peek,
@@ -44,10 +45,14 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     Attributes:
         players: dict from player name to the names of the networks whose weights it moves. Players may overlap.
         logs: dict from the name of each further metric to what it measures.
-        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, and its family. The networks of
-            a conditional model take the labels too; it has ``num_classes``.
+        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, ``"classifier"``,
+            ``"translation"``, and its family. The networks of a conditional model take the labels too; it has
+            ``num_classes``. So has a classifier, which needs labels in training only, and there -1 means none. One that
+            translates learns from pairs: its ``y`` are images, of the shape and in the range of ``x``.
         gaussian_prior: whether ``latents`` are standard normal, so that ``sample`` can cool and truncate them.
         batch_size: images per training batch unless ``fit`` is told otherwise.
+        test_config: for ``genzoo.testing``: options of the smallest model worth checking, beside the usual small sizes.
+        test_image_shape: for ``genzoo.testing``: the size of its images, ``(height, width, channels)``.
         image_shape: ``(height, width, channels)`` once built, else None.
     """
 
@@ -56,6 +61,8 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     tags: ClassVar[frozenset[str]] = frozenset()
     gaussian_prior: ClassVar[bool] = True
     batch_size: ClassVar[int] = 128
+    test_config: ClassVar[Mapping[str, Any]] = {}
+    test_image_shape: ClassVar[tuple[int, int, int]] = (8, 8, 1)
 
     def __init__(self, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -101,13 +108,26 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
 
+    def translate_step(self, x, z):
+        """Tensor of images in [0, 1] and of ``latents``, their noise, to images; ``translate`` is its batched verb.
+
+        The noise is an argument, so that one seed gives one translation; ``latent_dim`` is 0 where there is none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define translate_step(x, z).")
+
+    def classify_step(self, x):
+        """Tensor of images in [0, 1] to class probabilities ``(batch, num_classes)``; ``classify`` is its verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define classify_step(x).")
+
     def latents(self, n: int, rng: np.random.Generator, labels=None) -> np.ndarray:
         """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
         return rng.standard_normal((n, self.latent_dim), dtype="float32")
 
     @property
     def label_ids(self) -> range | None:
-        """The class ids that training needs beside every image, or None where it needs none."""
+        """The class ids that training needs beside every image, -1 for none of them; or None where it needs none."""
+        if "classifier" in self.tags:
+            return range(-1, self.num_classes)
         return range(self.num_classes) if "conditional" in self.tags else None
 
     # Building and compiling.
@@ -206,7 +226,8 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             x: images as one array (uint8 in [0, 255], bool, or float in [0, 1]), or batches of them: a
                 ``genzoo.data`` set, ``tf.data.Dataset``, torch ``DataLoader``, ``keras.utils.PyDataset`` or generator
                 that yields ``x``, ``(x, y)`` or a dict with ``image`` and maybe ``label``.
-            y: integer class ids, if ``x`` is an array. Models that take no labels ignore them.
+            y: integer class ids, if ``x`` is an array; the target images for a model that translates. Models that
+                take no labels ignore them.
             batch_size: images per batch if ``x`` is an array; by default the model's own ``batch_size``.
             **kwargs: everything else that Keras' ``fit`` takes, but sample and class weights.
 
@@ -254,12 +275,12 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             return super().evaluate(x, verbose=verbose, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        """Keras' ``predict``: what ``call`` gives, reconstructions of images or images for latents."""
+        """Keras' ``predict``: what ``call`` gives. Changes nothing, so the same call gives the same images."""
         if "conditional" in self.tags and (isinstance(x, (list, tuple)) or is_array(x)):
-            check_labels(self._pair(x)[1], self.label_ids, type(self).__name__)
-        if "encoder" in self.tags and is_array(x):
+            check_labels(self._pair(x)[1], self._classes, type(self).__name__)
+        if self.tags & {"encoder", "translation"} and is_array(x):
             check_images(x, self.image_shape)
-        with engine.weights_kept(self):
+        with self._random_state_kept(), engine.weights_kept(self):
             return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, **kwargs):
@@ -278,8 +299,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     def call(self, inputs):
         """Images to their reconstructions where the model has an encoder, latents to images where it has not.
 
-        A conditional model takes ``[images or latents, labels]``.
+        A conditional model takes ``[images or latents, labels]``. One that translates takes images, and draws noise.
         """
+        if "translation" in self.tags:
+            x = to_unit_interval(inputs)
+            return self.translate_step(x, self.noise(ops.shape(x)[0]))
         inputs, *labels = self._pair(inputs) if "conditional" in self.tags else (inputs,)
         if "encoder" in self.tags:
             inputs = self.encode_step(to_unit_interval(inputs), *labels)
@@ -320,7 +344,9 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     def _check_batch(self, batch, whole=False):
         x, y = split_batch(batch)
         shape = check_images(x, self.image_shape, whole)
-        if self.label_ids is not None:
+        if "translation" in self.tags:
+            check_targets(y, shape, type(self).__name__, whole)
+        elif self.label_ids is not None:
             check_labels(y, self.label_ids, type(self).__name__)
         if self.image_shape is None:
             self.build((None, *shape))

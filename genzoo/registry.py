@@ -1,47 +1,18 @@
 """What models exist and how to get one. Standard library only: naming a model imports nothing."""
 
-import dataclasses
 import fnmatch
-import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from genzoo import plugins
 from genzoo.errors import unknown_name
+from genzoo.specs import ModelSpec, key_of, path_of, summary_of
 
 if TYPE_CHECKING:
     from genzoo.model import GenerativeModel
-
-ENTRY_POINT_GROUP = "genzoo.models"
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelSpec:
-    """What the registry knows of a model before it imports anything.
-
-    Attributes:
-        name: lowercase kebab, such as ``"beta-vae"``.
-        target: the class, or ``"package.module:Class"``.
-        config: arguments that this name fixes; ``get`` may override them.
-        tags: what the model can do, see ``list_models``.
-        summary: one line.
-        source: who brought it: ``"genzoo"``, a plugin's distribution, or ``"registered"``.
-    """
-
-    name: str
-    target: Any
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    tags: frozenset[str] = frozenset()
-    summary: str = ""
-    source: str = "registered"
-
-    def load(self) -> Callable:
-        """Imports the model's class."""
-        return load_target(self.target) if isinstance(self.target, str) else self.target
-
 
 _specs: dict[str, ModelSpec] = {}
 
@@ -67,19 +38,18 @@ def register(name: str, target: Any = None, *, config=None, tags: Iterable[str] 
     """
     if target is None:
         return lambda cls: register(name, cls, config=config, tags=tags, summary=summary) or cls
-    key = _key(name)
+    key = key_of(name)
     if not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
         raise ValueError(f"A model's name is lowercase kebab, such as 'beta-vae'. Received: {name!r}")
     if not isinstance(target, str):
         tags = tags or getattr(target, "tags", ())
-        summary = summary or (target.__doc__ or "").strip().split("\n")[0]
+        summary = summary or summary_of(target.__doc__)
     builtin = isinstance(target, str) and target.startswith("genzoo.models.")
     source = "genzoo" if builtin else "registered"
     spec = ModelSpec(key, target, dict(config or {}), frozenset(tags), summary, source)
-    if key in _specs and _path(_specs[key].target) != _path(target):  # the same path: a notebook's cell ran again
-        raise ValueError(
-            f"The name {key!r} is taken by {_path(_specs[key].target)}. Received: {_path(target)}. Choose another name."
-        )
+    if key in _specs and path_of(_specs[key].target) != path_of(target):  # the same path: a notebook's cell ran again
+        taken = path_of(_specs[key].target)
+        raise ValueError(f"The name {key!r} is taken by {taken}. Received: {path_of(target)}. Choose another name.")
     _specs[key] = spec
 
 
@@ -88,32 +58,62 @@ def list_models(pattern: str = "*", tags: Iterable[str] | str = ()) -> list[str]
 
     Args:
         pattern: shell pattern, such as ``"*gan*"``.
-        tags: only models that have all of these. A plugin's tags are known once it is loaded.
+        tags: only models that have all of these. A plugin's are read from its source.
+
+    A plugin is listed by its bare name where that is enough, else as ``distribution/name``: two plugins have the name,
+    or a model of genzoo's own. One that brings several models is listed by its own name until it is loaded.
 
     Example:
     >>> import genzoo
     >>> genzoo.list_models("d*gan")
     ['dcgan']
     """
-    wanted = {tags} if isinstance(tags, str) else set(tags)
-    names = [name for name, spec in all_specs().items() if wanted <= spec.tags]
-    return sorted(fnmatch.filter(names, _key(pattern)), key=_natural)
+    wanted, pattern = {tags} if isinstance(tags, str) else set(tags), key_of(pattern)
+    names = [
+        name
+        for name, known in all_specs().items()
+        if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(name.rpartition("/")[2], pattern)
+        if not wanted or wanted <= known.described().tags
+    ]
+    return sorted(names, key=_natural)
 
 
 def spec(name: str) -> ModelSpec:
-    """What is known of a model: a registered name, ``"distribution/name"`` or ``"package.module:Class"``."""
+    """What is known of a model, without importing it if that can be.
+
+    Args:
+        name: ``"package.module:Class"``, ``"distribution/name"``, or the name of a model: registered ones come first,
+            then plugins of that name, then what is in a plugin that brings several, which is imported to find it.
+
+    Raises:
+        ValueError: there is none, or two plugins bring it.
+        PluginError: the plugin that may bring it is broken.
+    """
     if ":" in name:
         return ModelSpec(name, name)
-    key = _key(name)
-    if "/" in key:
-        found = {f"{_key(dist)}/{ep_spec.name}": ep_spec for dist, ep_spec in _plugin_specs()}
-        if key in found:
-            return found[key]
-        raise unknown_name("model", name, found)
-    specs = all_specs()
-    if key not in specs:
-        raise unknown_name("model", name, specs, "`genzoo list` shows what is installed.")
-    return specs[key]
+    key = key_of(name)
+    if key in _specs:
+        return _specs[key]
+    distribution, slash, model = key.rpartition("/")
+    if distribution == "genzoo" and model in _specs and _specs[model].source == "genzoo":
+        return _specs[model]
+    found = plugins.of_distribution(distribution, model) if slash else plugins.named(key)
+    if not found:
+        raise _unknown(name, distribution, model)
+    if len(found) > 1:
+        full = " and ".join(sorted(repr(model.full_name) for model in found))
+        raise ValueError(f"Several plugins bring {key!r}: {full}. Ask for one of them by that name. Received: {name!r}")
+    return found[0].described()
+
+
+def _unknown(name, distribution, model):
+    """The error for a name that nobody has."""
+    for plugin in plugins.left_out():
+        asked = not distribution or plugins.distribution_key(distribution) in plugins.selectors(plugin)
+        if asked and (plugin.name == model or plugin.may_serve(model)):
+            return ValueError(f"GENZOO_PLUGINS leaves out {plugin.full_name!r}. Received: {name!r}")
+    known = [*all_specs(), *(plugin.full_name for plugin in plugins.selected() if distribution)]
+    return unknown_name("model", name, set(known), "`genzoo list` shows what is installed.")
 
 
 def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
@@ -126,6 +126,7 @@ def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
 
     Raises:
         ValueError: unknown model, or an argument that it does not take or that is out of range.
+        genzoo.errors.PluginError: the model is a plugin's, and the plugin is broken. No other model minds.
 
     Example:
     >>> import genzoo
@@ -139,7 +140,7 @@ def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
         model = model["name"]
     if not isinstance(model, str):
         raise ValueError(f"Expected a model's name or a dict with one. Received: {model!r}")
-    chosen = spec(model)
+    chosen = spec(model).resolve()
     cls = chosen.load()
     config = {**chosen.config, **config}
     _check_options(chosen.name, cls, config)
@@ -188,15 +189,6 @@ def builtin_class(package: str, name: str):
     raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
-def load_target(target: str):
-    """Imports ``"package.module:Class"``."""
-    module, _, attribute = target.partition(":")
-    found = importlib.import_module(module)
-    if not hasattr(found, attribute):
-        raise ValueError(f"Module {module!r} has no {attribute!r}. Received: {target!r}")
-    return getattr(found, attribute)
-
-
 def _check_options(name, cls, config):
     if hasattr(cls, "options"):
         known = {*cls.options(), "name", "dtype", "trainable"}
@@ -206,26 +198,8 @@ def _check_options(name, cls, config):
 
 
 def all_specs() -> dict[str, ModelSpec]:
-    """Built-in and registered models win over plugins of the same name."""
-    return {**{spec.name: spec for _, spec in _plugin_specs()}, **_specs}
-
-
-def _plugin_specs():
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        yield _distribution(point), ModelSpec(_key(point.name), point.value, source=_distribution(point))
-
-
-def _path(target):
-    """A target as ``"package.module:Class"``."""
-    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
-
-
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
-
-
-def _key(name: str) -> str:
-    return name.lower().replace("_", "-")
+    """What there is, by the name that ``list_models`` shows."""
+    return {**plugins.listed(_specs), **_specs}
 
 
 def _natural(name):

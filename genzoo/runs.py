@@ -3,7 +3,7 @@
 RUN/run.json            the model's name and options, data, seed, versions, epochs done
 RUN/model.keras         the model after the last epoch, whole
 RUN/history.csv         a row of metrics per whole epoch
-RUN/samples/            a grid per epoch, from fixed noise
+RUN/samples/            a grid per epoch, from fixed noise: of samples, or of input, output and truth
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import keras
 
-from genzoo import registry, saving
-from genzoo.callbacks import SampleGrid, StopOnSignal
+from genzoo import plugins, registry, saving
+from genzoo.callbacks import SampleGrid, StopOnSignal, TranslationGrid
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
 
@@ -42,7 +42,8 @@ class Run:
             FileExistsError: there is a run already.
             OSError: the directory cannot be written.
         """
-        run = cls(directory, {**config, "backend": keras.backend.backend(), "versions": _versions(), "epochs_done": 0})
+        made_with = {"backend": keras.backend.backend(), "versions": _versions(), **_plugin(config)}
+        run = cls(directory, {**config, **made_with, "epochs_done": 0})
         if run.model_path.exists() or run._config_path.exists():
             raise FileExistsError(
                 f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
@@ -91,17 +92,25 @@ class Run:
         self.config["epochs_done"] = known[str(_steps(model))]
         return model
 
-    def train(self, model, data, epochs: int, **fit_options) -> StopOnSignal:
+    def train(self, model, data, epochs: int, held_out=None, **fit_options) -> StopOnSignal:
         """Fits up to ``epochs`` in all, keeping model, samples and history after each.
+
+        Args:
+            model: as ``Run.model`` gives it.
+            data: what to train on.
+            epochs: those done before included.
+            held_out: what to evaluate and show the model on after every epoch, or None.
+            **fit_options: for Keras' ``fit``.
 
         Returns:
             The callback that says whether a signal ended training; the model is saved in any case.
         """
         self.config["epochs"] = epochs
         stop = StopOnSignal()
-        callbacks = [SampleGrid(self.directory / "samples"), _Keep(self), stop]
+        callbacks = [self._grid(model, data if held_out is None else held_out), _Keep(self), stop]
+        options = {"validation_data": held_out, "initial_epoch": self.config["epochs_done"], **fit_options}
         try:
-            model.fit(data, epochs=epochs, initial_epoch=self.config["epochs_done"], callbacks=callbacks, **fit_options)
+            model.fit(data, epochs=epochs, callbacks=callbacks, **options)
         finally:
             stop.restore()
         return stop
@@ -145,6 +154,11 @@ class Run:
             kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= done]
             self._replace(self._history_path, "".join(",".join(row) + "\n" for row in kept))
 
+    def _grid(self, model, data):
+        if "translation" in model.tags:
+            return TranslationGrid(self.directory / "samples", data.images[:8], data.labels[:8])
+        return SampleGrid(self.directory / "samples")
+
     def _add_to_history(self, row):
         new = not self._history_path.exists()
         with open(self._history_path, "a") as file:
@@ -183,7 +197,13 @@ class _Keep(keras.callbacks.Callback):
 
 def new_model(config: dict):
     """The untrained model that a run's config describes."""
-    model = registry.get(config["model"], **config["options"])
+    name = saving.model_name(config)
+    if "plugin" in config:
+        try:
+            registry.spec(name)
+        except ValueError as error:
+            raise ValueError(f"There is no model {name!r}. {plugins.why_missing(**config['plugin'])}") from error
+    model = registry.get(name, **config["options"])
     if config.get("learning_rate") is not None:
         for player in model.optimizer.names:
             model.optimizer[player].learning_rate = config["learning_rate"]
@@ -200,6 +220,12 @@ def free_directory(root, name: str) -> Path:
 
 def _steps(model):
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def _plugin(config):
+    """The distribution that brings the model, and its version, if one does."""
+    plugin = getattr(registry.spec(config["model"]), "plugin", None)
+    return {"plugin": {"distribution": plugin.distribution, "version": plugin.version}} if plugin else {}
 
 
 def _versions():

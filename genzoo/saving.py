@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import keras
 
-from genzoo import registry
+from genzoo import plugins, registry
 from genzoo.model import GenerativeModel
+from genzoo.specs import path_of
 
 
 def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
@@ -20,14 +22,15 @@ def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is truncated or is not a genzoo model.
+        ValueError: the file is truncated or is not a genzoo model, or the plugin that its model needs is not installed.
+        genzoo.errors.PluginError: that plugin is broken.
     """
     path = Path(path)
     if path.is_dir():
         run, path = path / "run.json", path / "model.keras"
         if run.exists():  # whoever trained this run named the class; a bare file is not trusted to
             with contextlib.suppress(ValueError, KeyError):
-                registry.spec(json.loads(run.read_text())["model"]).load()
+                registry.spec(model_name(json.loads(run.read_text()))).load()
     if not path.exists():
         raise FileNotFoundError(f"There is no model at {path}. `genzoo train NAME --out DIR` makes one.")
     try:
@@ -42,16 +45,40 @@ def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
     return keras.saving.load_model(path, compile=compile)
 
 
+def model_name(run: dict) -> str:
+    """The name of the model in ``run.json``: a plugin's full one, which no other plugin can take later."""
+    plugin = run.get("plugin")
+    return f"{plugin['distribution']}/{run['model'].rpartition('/')[2]}" if plugin else run["model"]
+
+
 def _import_class(path, config):
-    """Imports the model's class, so that Keras knows it. Only registered targets are ever imported."""
-    if keras.saving.get_registered_object(config.get("registered_name")):
+    """Imports the model's class, so that Keras knows it.
+
+    A file is not trusted: only what is registered or what an installed plugin declares is ever imported, and of the
+    plugins only the one with this class, or those of the distribution that the file names.
+    """
+    name, target = config.get("registered_name"), f"{config.get('module')}:{config.get('class_name')}"
+    registered = keras.saving.get_registered_object(name)
+    if registered is not None and path_of(registered) == target:
         return
-    target = f"{config.get('module')}:{config.get('class_name')}"
     for spec in registry.all_specs().values():
-        if spec.target == target:
+        if path_of(spec.target) == target:
             spec.load()
             return
-    raise ValueError(
-        f"{path} holds a {config.get('class_name')!r} from {config.get('module')!r}, which no installed package "
-        "registers. Install the package that it comes from, or import its module before loading."
-    )
+    provider = _provider(config)
+    if provider and plugins.bring(provider[0], target):
+        return
+    if keras.saving.get_registered_object(name) is not None:  # a class that has moved to another module
+        return
+    advice = "No installed package registers it. Install the package that it comes from, or import its module first."
+    if provider:
+        advice = plugins.why_missing(*provider)
+    raise ValueError(f"{path} holds a {config.get('class_name')!r} from {config.get('module')!r}. {advice}")
+
+
+def _provider(config):
+    """The distribution and version that the file says its class comes from, if it says so in earnest."""
+    built = config.get("build_config")
+    given = (built.get("distribution"), built.get("version")) if isinstance(built, dict) else ()
+    plain = r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}"
+    return given if given and all(isinstance(text, str) and re.fullmatch(plain, text) for text in given) else None

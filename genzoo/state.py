@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from genzoo import plugins
+
 
 class State:
     """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
@@ -25,6 +27,13 @@ class State:
                 if all(p.kind is not p.VAR_KEYWORD for p in parameters):
                     break
         return own
+
+    def get_build_config(self):
+        """With the plugin that the class comes from, so that a file says which package it needs."""
+        config, plugin = super().get_build_config(), plugins.of_class(type(self))
+        if config is None or plugin is None:
+            return config
+        return {**config, "distribution": plugin.distribution, "version": plugin.version}
 
     def get_config(self):
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}

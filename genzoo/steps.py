@@ -33,7 +33,11 @@ class Steps:
     def run_step(self, data, training: bool) -> None:
         """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
         x, y = split_batch(data)
-        x, y = to_unit_interval(x), y if self.label_ids is None else ops.reshape(y, (-1,))  # (n, 1) too
+        x = to_unit_interval(x)
+        if "translation" in self.tags:
+            y = to_unit_interval(y)
+        elif self.label_ids is not None:
+            y = ops.reshape(y, (-1,))  # (n, 1) too
         token = _current_step.set(_Step(training, ops.cast(ops.shape(x)[0], "float32")))
         try:
             engine.in_phase(lambda: self.step(x, y), training)
@@ -85,11 +89,17 @@ class Steps:
             return Recording(fn(*inputs), None)
         return Recording(*engine.record(fn, self.optimizer.variables_of(player), inputs))
 
-    def log(self, name: str, value) -> None:
-        """Averages a tensor (a scalar, or one value per image) into the epoch's metric of this name."""
+    def log(self, name: str, value, weights=None) -> None:
+        """Averages a tensor (a scalar, or one value per image) into the epoch's metric of this name.
+
+        Args:
+            name: one of the model's ``logs``.
+            value: the tensor.
+            weights: how much each image counts, such as 1 where it has a label and 0 where it has none; or None.
+        """
         if name not in self.logs:
             raise unknown_name("metric", name, self.logs, f"Declare it in {type(self).__name__}.logs.")
-        self._track(name, value)
+        self._track(name, value, weights)
 
     def normal(self, shape):
         """Standard normal numbers, float32, from the model's own seed."""
@@ -117,10 +127,11 @@ class Steps:
     def _update(self, player, gradients):
         engine.update(self.optimizer[player], gradients, self.optimizer.variables_of(player))
 
-    def _track(self, name, value):
+    def _track(self, name, value, weights=None):
         # As Mean.update_state does it with a sample weight, in three operations instead of a dozen.
-        tracker, weight = self._trackers[name], _current_step.get().batch_size
-        tracker.total.assign_add(weight * ops.mean(ops.cast(value, "float32")))
+        tracker, value = self._trackers[name], ops.cast(value, "float32")
+        weight = _current_step.get().batch_size if weights is None else ops.sum(weights)
+        tracker.total.assign_add(weight * ops.mean(value) if weights is None else ops.sum(weights * value))
         tracker.count.assign_add(weight)
 
     def loss_name(self, player):

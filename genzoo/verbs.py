@@ -13,7 +13,8 @@ from genzoo.validation import choice, natural_number, non_negative, positive, po
 class Verbs:
     """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``.
 
-    Conditional models take ``labels`` everywhere: one class id for all, or an array with one per image.
+    Conditional models take ``labels`` everywhere but in ``classify``: one class id for all, or an array with one per
+    image.
     """
 
     def sample(
@@ -39,9 +40,11 @@ class Verbs:
         Returns:
             float32 array ``(n, height, width, channels)`` in [0, 1].
         """
+        self._check_has_latents("sample")
         rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
         n, ids = positive_int("n", n), None
-        if self.label_ids is not None:
+        # A classifier has labels to learn from; its networks draw without, unless they are conditional.
+        if "conditional" in self.tags or (self.label_ids is not None and "classifier" not in self.tags):
             classes = [i for i in self.label_ids if i >= 0]
             ids = np.resize(classes, n).astype("int32") if labels is None else self._ids(labels, n)
         elif labels is not None:
@@ -51,6 +54,7 @@ class Verbs:
 
     def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
+        self._check_has_latents("decode")
         z = self._latents_from(z)
         return self._decoded(z, self._condition(labels, len(z)), batch_size)
 
@@ -63,6 +67,33 @@ class Verbs:
         """Images to ``decode(encode(x))``, float32 in [0, 1]."""
         x = self._images_for("reconstruct", "encoder", x)
         return self._run(self._reconstruct_images, (x, *self._condition(labels, len(x))), batch_size)
+
+    def translate(self, x, *, seed: int | None = None, batch_size: int = 16) -> np.ndarray:
+        """Images to images, by a model that has learnt from pairs.
+
+        Args:
+            x: images.
+            seed: integer that fixes the noise of every image, whatever the backend and the batch size. None draws
+                fresh noise, and with it another translation.
+            batch_size: images per compiled call.
+
+        Returns:
+            float32 array of the shape of ``x``, in [0, 1].
+        """
+        x = self._images_for("translate", "translation", x)
+        size = positive_int("batch_size", batch_size)
+        seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
+        translated = []
+        for start in range(0, len(x), size):
+            chunk = x[start : start + size]
+            noise = [self.latents(1, np.random.default_rng([seed, start + i])) for i in range(len(chunk))]
+            translated.append(self._run(self._translate_images, (chunk, np.concatenate(noise)), size))
+        return np.concatenate(translated)
+
+    def classify(self, x, *, batch_size: int = 256) -> np.ndarray:
+        """Images to class probabilities, float32 ``(n, num_classes)``; ``classify(x).argmax(1)`` are the classes."""
+        x = self._images_for("classify", "classifier", x)
+        return self._run(self._classify_images, (x,), batch_size)
 
     def log_likelihood(
         self, x, num_samples: int = 200, *, labels=None, seed: int | None = None, batch_size: int = 2048
@@ -115,6 +146,7 @@ class Verbs:
         Returns:
             float32 array ``(n, steps, height, width, channels)``.
         """
+        self._check_has_latents("interpolate")
         a, b = (self._latents_from(end, labels) for end in (a, b))
         choice("method", method, ("linear", "spherical"))
         if a.shape != b.shape or positive_int("steps", steps) < 2:
@@ -140,6 +172,7 @@ class Verbs:
         Returns:
             float32 array ``(len(dims), len(values), height, width, channels)``.
         """
+        self._check_has_latents("traverse")
         z = np.zeros(self.latent_dim, "float32") if z is None else ops.convert_to_numpy(z)
         if z.ndim not in (1, 3):
             raise ValueError(f"Expected one latent or one image to start from. Received: shape {z.shape}. Pass z[0].")
@@ -164,11 +197,23 @@ class Verbs:
     def _reconstruct_images(self, x, *y):
         return self.decode_step(self._encode_images(x, *y), *y)
 
+    def _translate_images(self, x, z):
+        return self.translate_step(to_unit_interval(x), z)
+
+    def _classify_images(self, x):
+        return self.classify_step(to_unit_interval(x))
+
     def _weigh_images(self, x, epsilon, *y):
         return self.log_weights(to_unit_interval(x), epsilon, *y)
 
     def _decoded(self, z, condition, batch_size):
         return self._run(self.decode_step, (z, *condition), batch_size)
+
+    def _check_has_latents(self, what):
+        if "translation" in self.tags:
+            raise NotImplementedError(
+                f"{type(self).__name__} makes images from images, so it cannot {what}. Call translate(x)."
+            )
 
     def _cooled(self, z, rng, temperature, truncation):
         if not self.gaussian_prior and (temperature != 1.0 or truncation is not None):
@@ -207,10 +252,15 @@ class Verbs:
     def _ids(self, labels, n):
         if labels is not None and np.ndim(labels) == 0:
             labels = np.full(n, labels)
-        ids = check_labels(labels, self.label_ids, type(self).__name__)
+        ids = check_labels(labels, self._classes, type(self).__name__)
         if len(ids) != n:
             raise ValueError(f"Expected one label, or one for each of {n}. Received: {len(ids)} labels.")
         return ids
+
+    @property
+    def _classes(self):
+        """The ids that ``labels`` may hold: a network that takes the class cannot do without, -1 is for training."""
+        return range(self.num_classes) if "conditional" in self.tags else self.label_ids
 
     def _takes_no_labels(self):
         return ValueError(f"{type(self).__name__} takes no labels here: its networks have none. Pass no `labels`.")
@@ -230,17 +280,31 @@ class Verbs:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
         size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
-        results, computing = [], None
-        for start in range(0, n, size):
-            batches = [array[start : start + size] for array in arrays]
-            missing = size - len(batches[0])
-            if missing:
-                batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
-            done, computing = computing, compiled(*batches)
-            if done is not None:  # fetched while the next batch is being computed
-                results.append(ops.convert_to_numpy(done))
-        results.append(ops.convert_to_numpy(computing)[: size - missing])
-        return np.concatenate(results).astype("float32", copy=False)
+
+        def computing():
+            for start in range(0, n, size):
+                batches = [array[start : start + size] for array in arrays]
+                missing = size - len(batches[0])
+                if missing:
+                    batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
+                yield start, compiled(*batches)
+
+        results = None
+        for start, batch in _one_behind(computing()):  # fetched while the next one is being computed
+            batch = engine.to_numpy(batch)
+            results = np.empty((n, *batch.shape[1:]), "float32") if results is None else results
+            results[start : start + size] = batch[: n - start]
+        return results
+
+
+def _one_behind(items):
+    """The items, each after the next one has been made."""
+    items = iter(items)
+    held = next(items)
+    for item in items:
+        yield held
+        held = item
+    yield held
 
 
 def _slerp(a, b, t):

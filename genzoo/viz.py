@@ -24,11 +24,9 @@ def image_grid(images, columns: int | None = None, padding: int = 2, min_size: i
     >>> image_grid(np.zeros((6, 28, 28, 1)), columns=3, min_size=28).shape
     (62, 92)
     """
-    images = np.asarray(images)
+    images = _uint8(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"Expected images (n, height, width, 1 or 3), n at least 1. Received: shape {images.shape}")
-    if images.dtype != np.uint8:
-        images = np.round(255 * np.clip(images, 0, 1)).astype("uint8")
     factor = max(1, math.ceil(min_size / max(images.shape[1:3])))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     n, height, width, channels = images.shape
@@ -40,6 +38,28 @@ def image_grid(images, columns: int | None = None, padding: int = 2, min_size: i
         left = padding + (i % columns) * (width + padding)
         grid[top : top + height, left : left + width] = image
     return grid[..., 0] if channels == 1 else grid
+
+
+def rows(*columns, padding: int = 2, min_size: int = 48) -> np.ndarray:
+    """Tiles images so that each has a row with what became of it, such as input, output and truth.
+
+    Args:
+        *columns: arrays of images, all of one shape, each as ``image_grid`` takes it.
+        padding, min_size: as for ``image_grid``.
+
+    Returns:
+        uint8 array ``(height, width)`` or ``(height, width, 3)``.
+
+    Example:
+    >>> import numpy as np
+    >>> rows(np.zeros((5, 64, 64, 3)), np.ones((5, 64, 64, 3))).shape
+    (332, 134, 3)
+    """
+    shapes = {np.shape(images) for images in columns}
+    if len(shapes) != 1:
+        raise ValueError(f"Expected columns of images of one shape. Received: {sorted(shapes)}")
+    cells = np.stack([_uint8(images) for images in columns], axis=1)
+    return image_grid(cells.reshape(-1, *cells.shape[2:]), len(columns), padding, min_size)
 
 
 def save_image(path, image) -> Path:
@@ -78,3 +98,8 @@ def loss_curves(history: dict[str, list[float]]):
             axes.legend()
         axes.set(title=name.replace("_", " "), xlabel="epoch")
     return figure
+
+
+def _uint8(images):
+    images = np.asarray(images)
+    return images if images.dtype == np.uint8 else np.round(255 * np.clip(images, 0, 1)).astype("uint8")

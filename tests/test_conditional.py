@@ -18,7 +18,8 @@ TRAININGS = {
 
 
 def test_every_conditional_gan_and_vae_is_trained_here():
-    assert set(TRAININGS) == set(genzoo.list_models(tags="conditional"))
+    semi_supervised = set(genzoo.list_models(tags="classifier"))  # trained on few labels, in tests of their own
+    assert set(TRAININGS) == set(genzoo.list_models(tags="conditional")) - semi_supervised
 
 
 @pytest.mark.slow

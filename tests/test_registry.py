@@ -1,9 +1,7 @@
-"""Models are found by name, from here or from an installed stranger, and nothing is imported before it is asked for."""
+"""Models are found by name, and nothing is imported before it is asked for. Plugins: test_plugins.py."""
 
 import re
-import textwrap
 
-import keras
 import pytest
 from processes import run_python
 from toys import ToyGAN
@@ -18,7 +16,8 @@ BUILT_IN = [spec.name for spec in registry._specs.values() if spec.source == "ge
 
 @pytest.fixture(autouse=True)
 def _own_registrations(monkeypatch):
-    """What a test registers is gone after it, and what a docstring registered before it is not seen."""
+    """What a test registers is gone after it; what a docstring registered before it, and plugins, are not seen."""
+    monkeypatch.setenv("GENZOO_PLUGINS", "")
     monkeypatch.setattr(registry, "_specs", {name: registry._specs[name] for name in BUILT_IN})
 
 
@@ -191,100 +190,3 @@ def test_a_notebook_cell_may_run_again():
     assert first is not again
     assert type(genzoo.get("mine")) is again
     genzoo.register("vae", VAE)  # the same as the string that is there
-
-
-# Plugins: a distribution on the path, as pip would leave it.
-
-
-def install(folder, distribution, entry_points, **modules):
-    info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[genzoo.models]\n" + "\n".join(entry_points) + "\n")
-    for name, source in modules.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(source))
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
-
-
-STRANGER = """
-    import keras
-    from genzoo.models.vae import VAE
-
-    @keras.saving.register_keras_serializable("stranger")
-    class Stranger(VAE):
-        def __init__(self, beta=1.0, **kwargs):
-            super().__init__(**kwargs)
-            self.beta = beta
-"""
-
-
-def test_a_plugin_is_found_by_name_and_by_distribution(site):
-    install(site, "Stranger-Zoo", ["stranger_vae = stranger_zoo:Stranger"], stranger_zoo=STRANGER)
-    assert "stranger-vae" in genzoo.list_models()
-    assert registry.spec("stranger-vae").source == "Stranger-Zoo"
-    for name in (
-        "stranger-vae",
-        "stranger_vae",
-        "Stranger-VAE",
-        "Stranger-Zoo/stranger-vae",
-        "Stranger_Zoo/stranger_vae",
-    ):
-        model = genzoo.get(name, beta=4.0)
-        assert (type(model).__name__, model.beta, model.latent_dim) == ("Stranger", 4.0, 20)
-    with pytest.raises(ValueError, match=r"Did you mean 'stranger-zoo/stranger-vae'"):
-        genzoo.get("Stranger-Zoo/stranger-vea")
-
-
-def test_a_plugin_is_imported_only_when_asked_for(site):
-    install(site, "stranger", ["odd-vae = odd_zoo:Stranger"], odd_zoo=STRANGER)
-    code = f"""
-sys.path.insert(0, {str(site)!r})
-import genzoo
-print(genzoo.list_models(), "odd_zoo" in sys.modules)
-"""
-    printed, _ = run_python(code)
-    assert printed == f"{sorted([*BUILT_IN, 'odd-vae'])} False\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "error"),
-    [("import no_such_package", ModuleNotFoundError), ("1 / 0", ZeroDivisionError), ("other = 1", ValueError)],
-)
-def test_a_broken_plugin_breaks_nothing_but_itself(site, source, error, request):
-    module = (
-        f"broken_{request.node.callspec.id.replace('-', '_').replace(' ', '_').replace('/', '_').replace('=', '_')}"
-    )
-    install(site, "broken", [f"broken = {module}:Broken"], **{module: source})
-    assert set(genzoo.list_models()) == {*BUILT_IN, "broken"}
-    assert type(genzoo.get("vae")) is VAE
-    with pytest.raises(error):
-        genzoo.get("broken")
-
-
-def test_a_plugin_cannot_take_the_name_of_a_built_in(site):
-    install(site, "impostor", ["vae = impostor_zoo:Stranger"], impostor_zoo=STRANGER)
-    assert type(genzoo.get("vae")) is VAE
-    assert genzoo.list_models().count("vae") == 1
-    assert type(genzoo.get("impostor/vae")).__name__ == "Stranger"
-
-
-def test_a_plugins_model_comes_back_from_its_file(site, tmp_path):
-    install(site, "returning", ["returning-vae = returning_zoo:Stranger"], returning_zoo=STRANGER)
-    model = genzoo.get("returning-vae", latent_dim=2, hidden_dim=4, beta=3.0)
-    model.build((None, 4, 4, 1))
-    model.save(tmp_path / "model.keras")
-    code = f"""
-sys.path.insert(0, {str(site)!r})
-import genzoo
-model = genzoo.load({str(tmp_path / "model.keras")!r})
-print(type(model).__module__, model.beta)
-"""
-    backend = keras.backend.backend()
-    hidden = {"tensorflow"} - {backend}  # spares seconds: Keras imports it where it can
-    printed, _ = run_python(code, hidden=hidden, KERAS_BACKEND=backend)
-    assert printed == "returning_zoo 3.0\n"

@@ -51,6 +51,22 @@ def test_floats_are_clipped_and_rounded():
     assert grid.tolist() == [[0, 0, 0, 1, 128, 255, 255]]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_hold_what_became_of_each_image(channels):
+    x, y, mask = pixels(3, 4, 4, channels), pixels(3, 4, 4, channels, seed=1), pixels(3, 4, 4, channels, seed=2) > 99
+    grid = viz.rows(x, y / 255, mask, padding=0, min_size=1)
+    rows = [np.concatenate([x[i], y[i], np.where(mask[i], np.uint8(255), np.uint8(0))], axis=1) for i in range(3)]
+    expected = np.concatenate(rows)
+    np.testing.assert_array_equal(grid, expected[..., 0] if channels == 1 else expected)
+
+
+def test_rows_of_unlike_columns_are_refused():
+    with pytest.raises(
+        ValueError, match=r"Expected columns of images of one shape. Received: \[\(2, 4, 4, 1\), \(3, 4, "
+    ):
+        viz.rows(pixels(3, 4, 4, 1), pixels(2, 4, 4, 1))
+
+
 @pytest.mark.parametrize("shape", [(4, 4, 1), (2, 4, 4, 2), (0, 4, 4, 1), (2, 4, 4)])
 def test_what_is_no_batch_of_images_is_refused(shape):
     with pytest.raises(ValueError, match=r"Expected images \(n, height, width, 1 or 3\).*Received: shape"):

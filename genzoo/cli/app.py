@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genzoo import registry
+from genzoo.plugins import strict
 
 app = typer.Typer(
     name="genzoo",
@@ -43,6 +44,8 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, ImportError, NotImplementedError) as error:
+        if strict():
+            raise
         Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_escaped(_one_line(error))}", highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -72,6 +75,41 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*
     if not table.rows:
         raise ValueError(f"No model matches. Received: {pattern!r}. `genzoo list` shows all.")
     console.print(table)
+
+
+@app.command()
+def plugins(backend: BackendOption = None):
+    """Imports the installed plugins and shows them, and what is wrong with the broken ones."""
+    _use(backend)
+    from genzoo.cli.plugins import show
+
+    show(console)
+
+
+@app.command("new-plugin")
+def new_plugin(
+    name: Annotated[str, typer.Argument(help="The model's: lowercase kebab, such as 'my-gan'.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Directory to write.", show_default="genzoo-NAME")] = None,
+):
+    """Writes a package with a model of your own, ready to be installed, tested and published."""
+    from genzoo.cli.new_plugin import new_plugin
+
+    new_plugin(console, name, out)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A name, 'dist/name' or 'module:Class'.", show_default=False)],
+    backend: BackendOption = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
+):
+    """Checks that a model keeps the contract of all models, and says how to mend what it breaks."""
+    registry.spec(name)
+    _use(backend)
+    from genzoo.cli.check import show
+
+    if not show(console, name, _backend(), _parsed(set_ or [])):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -125,6 +163,11 @@ def train(
     data: Annotated[str, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.")] = "digits",
     split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images to this height and width.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Of pairs: 'A', '*_label.png' or 'left'.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Of pairs: 'B', '*_photo.jpg' or 'right'.")] = None,
+    labels: Annotated[
+        int | None, typer.Option(min=1, help="Images that keep theirs, of a classifier.", show_default="all")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 10,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step.", show_default="the model's")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="For every player.", show_default="the paper's")] = None,
@@ -145,10 +188,18 @@ def train(
     source = str(path.resolve()) if data != "digits" and path.exists() else data
     batch_size = batch_size or model.batch_size
     config["data"] = {"name": source, "split": split, "image_size": image_size, "batch_size": batch_size}
+    if inputs or targets:
+        if "translation" not in model.tags:
+            raise ValueError(f"--inputs and --targets go with a model that learns from pairs. Received: {name!r}")
+        config["data"] |= {"inputs": inputs, "targets": targets}
+    if labels is not None:
+        if "classifier" not in model.tags:
+            raise ValueError(f"--labels goes with a model that classifies. Received: {name!r}")
+        config["data"]["labels"] = labels
     directory = out or _runs().free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}"))
     run = _runs().Run.create(directory, config)
     with run.discarded_on_failure():
-        _train(run, model, _load_data(config), epochs)
+        _train(run, model, *_load_data(config, model), epochs)
 
 
 @app.command()
@@ -164,7 +215,7 @@ def resume(
     done = opened.config["epochs_done"]
     if done >= epochs:
         raise ValueError(f"{run} has {done} of {epochs} epochs already. Ask for more: --epochs {done + 10}")
-    _train(opened, model, _load_data(opened.config), epochs)
+    _train(opened, model, *_load_data(opened.config, model), epochs)
 
 
 @app.command()
@@ -186,10 +237,10 @@ def sample(
     _say(f"{n} images in {output}")
 
 
-def _train(run, model, data, epochs):
+def _train(run, model, data, held_out, epochs):
     first = run.config["epochs_done"] + 1
     _say(f"{run.config['model']} on {run.config['data']['name']}, {_backend()}, into {run.directory}")
-    stopped = run.train(model, data, epochs, verbose=1 if console.is_terminal else 2)
+    stopped = run.train(model, data, epochs, held_out, verbose=1 if console.is_terminal else 2)
     done = run.config["epochs_done"]
     if done < epochs:
         _say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
@@ -199,18 +250,21 @@ def _train(run, model, data, epochs):
     _say(f"Samples: {run.directory / 'samples' / f'epoch-{done:03d}.png'}")
 
 
-def _load_data(config):
+def _load_data(config, model):
+    """What to train on; of pairs, those held out too, or None."""
     from genzoo import data
 
     source = config["data"]
-    return data.load(
-        source["name"],
-        source["split"],
-        batch_size=source["batch_size"],
-        image_size=source["image_size"],
-        shuffle=True,
-        seed=config["seed"],
-    )
+    options = {"batch_size": source["batch_size"], "image_size": source["image_size"], "seed": config["seed"]}
+    if "translation" not in model.tags:
+        images = data.load(source["name"], source["split"], shuffle=True, **options)
+        if source.get("labels"):
+            images = data.semi_supervised(images, num_labelled=source["labels"], seed=config["seed"])
+        return images, None
+    options |= {"inputs": source.get("inputs"), "targets": source.get("targets")}
+    train = data.load_pairs(source["name"], source["split"], shuffle=True, **options)
+    tests = source["split"] == "train" and "test" in (data.pairs.parts(source["name"]) or ["test"])
+    return train, data.load_pairs(source["name"], "test", **options) if tests else None
 
 
 def _use(backend):

@@ -13,12 +13,12 @@ def folder(path: Path, split: str, size):
     root = path / split if (path / split).is_dir() else path
     if root is path and split != "train":
         raise ValueError(f"{path} has no subfolder {split!r}, so it is all 'train'. Received: split={split!r}")
-    found = _images_below(root)
+    found = images_below(root)
     if not found:
         raise ValueError(f"{root} holds no image. Expected files that end in {', '.join(sorted(SUFFIXES))}.")
     images = []
     for file in found:
-        image = _read(file)
+        image = read(file)
         images.append(image if size is None else resized(image, size))
         if images[-1].shape != images[0].shape:
             raise ValueError(
@@ -27,7 +27,7 @@ def folder(path: Path, split: str, size):
             )
     # A class has the same id in every part, also in a part that lacks other classes.
     parts = [root] if root is path else [p for p in path.iterdir() if p.is_dir()]
-    classes = sorted({file.relative_to(part).parent for part in parts for file in _images_below(part)})
+    classes = sorted({file.relative_to(part).parent for part in parts for file in images_below(part)})
     labels = [classes.index(file.relative_to(root).parent) for file in found]
     return np.stack(images), np.array(labels, "int64") if len(classes) > 1 else None
 
@@ -65,11 +65,11 @@ def resized(image, size):
     return stacked.clip(channels.min(), channels.max())  # interpolation may leave [0, 1] by a rounding error
 
 
-def _images_below(root):
+def images_below(root):
     return sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES)
 
 
-def _read(file):
+def read(file):
     """A uint8 array ``(h, w, 1 or 3)``: grey stays grey, everything else becomes RGB."""
     from PIL import Image
 

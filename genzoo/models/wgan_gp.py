@@ -48,6 +48,7 @@ class WGANGP(GAN):
     """
 
     batch_size = 64
+    test_config = {"discriminator_steps": 2}
 
     def __init__(
         self,

@@ -1,0 +1,51 @@
+"""``genzoo plugins``: what is installed, and what is wrong with it."""
+
+import contextlib
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from genzoo import plugins, registry
+from genzoo.errors import PluginError
+
+SLOW = 1.0  # seconds of import that are worth a word
+
+
+def show(console: Console) -> None:
+    """Imports every plugin and prints a table: distribution, version, names, status."""
+    rows = [_row(plugin) for plugin in plugins.selected()]
+    rows += [(plugin, "", "left out by GENZOO_PLUGINS") for plugin in plugins.left_out()]
+    if rows:
+        table = Table(box=None, pad_edge=False)
+        for column in ("distribution", "version", "names", "status"):
+            table.add_column(column, style="bold" if column == "names" else None)
+        for plugin, names, status in rows:
+            table.add_row(*map(escape, (plugin.distribution, plugin.version, names or plugin.full_name, status)))
+        wide = console if console.is_terminal else Console(width=10_000)  # a reason is one line
+        wide.print(table, highlight=False)
+    else:
+        console.print("No plugin is installed.")
+    for entry in sorted(plugins.selection() or ()):
+        if all(entry not in plugins.selectors(plugin) for plugin in plugins.installed()):
+            console.print(f"GENZOO_PLUGINS names {escape(repr(entry))}, which is not installed.", highlight=False)
+
+
+def _row(plugin):
+    before = plugins.seconds.get(plugin, 0.0)
+    status = "ok"
+    with contextlib.redirect_stdout(sys.stderr):  # what it prints does not belong to the table
+        try:
+            for model in plugin.models():
+                model.load()
+        except PluginError as error:
+            status = error.reason
+        except KeyboardInterrupt:
+            print(f"While {plugin.full_name} was imported:", file=sys.stderr)
+            raise
+    took = plugins.seconds.get(plugin, 0.0) - before
+    if took >= SLOW:
+        status += f", import took {took:.1f} s"
+    names = [name for name, spec in registry.all_specs().items() if getattr(spec, "plugin", None) == plugin]
+    return plugin, " ".join(names), status

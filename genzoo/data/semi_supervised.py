@@ -1,0 +1,122 @@
+"""Few labels among many images: batches that hold some of both."""
+
+import numpy as np
+
+from genzoo.batches import ImageBatches, check_labels
+from genzoo.validation import natural_number, positive_int
+
+
+class SemiSupervisedBatches(ImageBatches):
+    """Images of which some have a label, in batches that hold labelled and unlabelled ones in a fixed ratio.
+
+    An epoch passes over the unlabelled images once. Labelled images, far fewer, come round as often as it takes, each
+    time in an order of its own. As in ``ImageBatches`` everything follows from the seed and the steps made before.
+
+    Args:
+        images: array ``(n, height, width, channels)``.
+        labels: class ids ``(n,)``, -1 where there is none.
+        batch_size: images per batch; the last batch of an epoch may be smaller.
+        labelled_fraction: the labelled share of a batch, rounded to at least one image on either side.
+        shuffle, seed, first_step, endless: as for ``ImageBatches``.
+    """
+
+    def __init__(self, images, labels, batch_size=128, labelled_fraction=0.5, shuffle=True, seed=0, **kwargs):
+        super().__init__(images, labels, batch_size, shuffle, seed, **kwargs)
+        if not 0 < labelled_fraction < 1 or self.batch_size < 2:
+            raise ValueError(
+                "A batch holds labelled and unlabelled images. Expected: labelled_fraction between 0 and 1, "
+                f"batch_size at least 2. Received: {labelled_fraction=}, {batch_size=}"
+            )
+        self.labelled_fraction = labelled_fraction
+        self._groups = [np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)]
+        if min(map(len, self._groups)) == 0:
+            raise ValueError(
+                "Expected images with a label and images without (-1). Received: "
+                f"{len(self._groups[0])} with, {len(self._groups[1])} without. Where all are alike, fit takes arrays."
+            )
+        self._labelled_size = min(max(round(labelled_fraction * self.batch_size), 1), self.batch_size - 1)
+        self._steps = -(-len(self._groups[1]) // (self.batch_size - self._labelled_size))
+
+    def resumed(self, first_step: int, batch_size=None, shuffle=True, endless=False) -> "SemiSupervisedBatches":
+        """The same data for a model that has made ``first_step`` steps already."""
+        batch_size = self.batch_size if batch_size is None else batch_size
+        return self._like(self.images, self.labels, batch_size, shuffle, first_step=first_step, endless=endless)
+
+    def split(self, fraction: float) -> tuple["SemiSupervisedBatches", ImageBatches]:
+        """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
+        train, validation = super().split(fraction)
+        return self._like(train.images, train.labels, self.batch_size), validation
+
+    def _like(self, images, labels, batch_size, shuffle=True, **kwargs):
+        shuffle = shuffle and self.shuffle
+        return type(self)(images, labels, batch_size, self.labelled_fraction, shuffle, self.seed, **kwargs)
+
+    def _order_of(self, epoch):
+        if self._order[0] != epoch:
+            key = [self.seed, self.first_step + epoch * self._steps]
+            permuted = np.random.default_rng(key).permutation if self.shuffle else np.asarray
+            labelled, unlabelled = self._groups
+            size = self._labelled_size
+            rounds = -(-self._steps * size // len(labelled))
+            labelled = np.concatenate([permuted(labelled) for _ in range(rounds)])[: self._steps * size]
+            # Batch after batch, each with its labelled images first.
+            starts = np.arange(0, self._steps * (self.batch_size - size), self.batch_size - size)
+            order = np.insert(permuted(unlabelled), np.repeat(starts, size), labelled)
+            self._order = (epoch, order)
+        return self._order[1]
+
+
+def semi_supervised(
+    x,
+    y=None,
+    *,
+    num_labelled: int | None = 100,
+    batch_size: int | None = None,
+    labelled_fraction: float = 0.5,
+    seed: int = 0,
+) -> SemiSupervisedBatches:
+    """Images of which only a few keep their labels, in batches for models that learn from both.
+
+    Args:
+        x: images as an array, or a set in memory that ``load`` returned.
+        y: class ids ``(n,)`` where ``x`` is an array; -1 where there is none.
+        num_labelled: how many images keep their label, drawn evenly from the classes; None for all that have one.
+        batch_size: images per batch, labelled and unlabelled together; by default that of the set, or 128.
+        labelled_fraction: the labelled share of every batch.
+        seed: fixes which images keep their label, and the order of the batches.
+
+    Returns:
+        A ``SemiSupervisedBatches``, which ``fit`` takes.
+
+    Raises:
+        ValueError: labels missing or not class ids, or fewer of a class than are asked for.
+
+    Example:
+    >>> import genzoo
+    >>> digits = genzoo.data.load("digits")
+    >>> batches = genzoo.data.semi_supervised(digits, num_labelled=20, batch_size=32, labelled_fraction=0.25)
+    >>> images, labels = batches[0]
+    >>> images.shape, int((labels >= 0).sum()), int((labels < 0).sum())
+    ((32, 8, 8, 1), 8, 24)
+    """
+    if isinstance(x, ImageBatches):
+        x, y, batch_size = x.images, x.labels if y is None else y, batch_size or x.batch_size
+    y = check_labels(y, range(-1, np.iinfo(np.int32).max), "semi_supervised")
+    if num_labelled is not None:
+        y = _kept(y, positive_int("num_labelled", num_labelled), natural_number("seed", seed))
+    return SemiSupervisedBatches(x, y, 128 if batch_size is None else batch_size, labelled_fraction, seed=seed)
+
+
+def _kept(y, num_labelled, seed):
+    """The labels with all but ``num_labelled`` replaced by -1; the classes' shares differ by one at most."""
+    classes, rng = np.unique(y[y >= 0]), np.random.default_rng(seed)
+    kept = np.full_like(y, -1)
+    for i, label in enumerate(rng.permutation(classes)):
+        count, members = (num_labelled + len(classes) - 1 - i) // len(classes), np.flatnonzero(y == label)
+        if count > len(members):
+            raise ValueError(
+                f"Class {label} has {len(members)} labelled images, fewer than its share of {num_labelled}, {count}. "
+                f"Received: {num_labelled=}. Ask for fewer."
+            )
+        kept[rng.choice(members, count, replace=False)] = label
+    return kept
