@@ -23,7 +23,7 @@ class Subject:
 
     def __init__(self, model, **config):
         if isinstance(model, (str, type)):
-            spec = registry.spec(model) if isinstance(model, str) else None
+            spec = registry.spec(model).resolve() if isinstance(model, str) else None
             self.cls = spec.load() if spec else model
             self.name = spec.name if spec else model.__name__
             own = self.cls.options()
