@@ -7,6 +7,8 @@ import torch
 from toys import LATENT, ToyGAN
 
 import genzoo
+from genzoo import registry
+from genzoo.testing.subjects import Subject
 
 if keras.config.backend() == "torch":
     from genzoo.engine.torch_recording import Recorded
@@ -73,12 +75,15 @@ def test_a_step_is_played_once_and_recorded_once_per_batch_size(data):
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", genzoo.list_models())
 def test_replays_equal_eager_steps(name, policy):
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 256, (22, 8, 8, 1), dtype="uint8"), rng.integers(0, 3, 22)
-    options = {"num_classes": 3} if "num_classes" in genzoo.get(name).options() and "aae" not in name else {}
+    cls = registry.spec(name).load()
+    classes = {"num_classes": 3} if "num_classes" in cls.options() and "aae" not in name else {}
+    subject = Subject(name, **classes)
+    built_in = cls.__module__.startswith("genzoo.models.")  # these fit small images at their full size
+    options = classes if built_in else subject.config
+    data = subject.data(22)
 
     def run(**how):
-        model, played = genzoo.get(name, seed=0, dtype=policy, **options), []
+        model, played = genzoo.get(name, **{"seed": 0, "dtype": policy, **options}), []
         step = model.step
         model.step = lambda *batch: (played.append(0), step(*batch))
         return trained(model, data, epochs=2, **how), len(played)

@@ -13,7 +13,7 @@ import genzoo
 from genzoo import registry
 from genzoo.batches import ImageBatches
 from genzoo.testing import parametrize_with_checks
-from genzoo.testing.subjects import Subject
+from genzoo.testing.subjects import Subject, weights_of
 
 MODELS = genzoo.list_models()
 OWN = [name for name in MODELS if str(registry.spec(name).target).startswith("genzoo.models.")]
@@ -26,14 +26,13 @@ def costly(model, check):
     return eager_jax and model not in ("vae", "gan", "aae")
 
 
-contract = parametrize_with_checks(MODELS)
-contract.args[1][:] = [
-    pytest.param(*p.values, marks=[*p.marks, *([pytest.mark.slow] if costly(*p.values) else [])], id=p.id)
-    for p in contract.args[1]
-]
+def with_costly_ones_slow(names, cases):
+    marks = [[*case.marks, *([pytest.mark.slow] if costly(*case.values) else [])] for case in cases]
+    cases = [pytest.param(*c.values, marks=m, id=c.id) for c, m in zip(cases, marks, strict=True)]
+    return pytest.mark.parametrize(names, cases)
 
 
-@contract
+@with_costly_ones_slow(*parametrize_with_checks(MODELS).args)
 def test_contract(model, check):
     check(model)
 
@@ -41,14 +40,6 @@ def test_contract(model, check):
 def small(name, **config):
     """The model with the smallest networks that it offers."""
     return Subject(name, **config).new()
-
-
-def weights_of(model):
-    return [np.array(w) for w in model.get_weights()]
-
-
-def state_of(model):
-    return [np.array(ops.convert_to_numpy(v)) for v in (*model.variables, *model.optimizer.variables)]
 
 
 def assert_equal(left, right):

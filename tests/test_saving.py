@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from keras import ops
 from processes import run_python
-from test_models import OWN, PLAYERS, assert_equal, small, state_of
+from test_models import OWN, PLAYERS, assert_equal, small
 from toys import ToyOverlap
 
 import genzoo
+from genzoo.testing.subjects import state_of
 
 OTHER_BACKENDS = sorted({"jax", "tensorflow", "torch"} - {keras.config.backend()})
 

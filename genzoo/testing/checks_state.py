@@ -1,5 +1,6 @@
 """Checks of seeds, files and Keras' callbacks: what makes a run repeatable."""
 
+import contextlib
 import importlib.util
 import tempfile
 import warnings
@@ -165,16 +166,10 @@ def _validation(subject):
     return tuple(part for part in subject.data(BATCH) if part is not None)
 
 
-class _saved:
+@contextlib.contextmanager
+def _saved(model):
     """A context in which the model's file lies at a path."""
-
-    def __init__(self, model):
-        self.model, self.folder = model, tempfile.TemporaryDirectory()
-
-    def __enter__(self):
-        path = Path(self.folder.name) / "model.keras"
-        self.model.save(path)
-        return path
-
-    def __exit__(self, *_):
-        self.folder.cleanup()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        yield path

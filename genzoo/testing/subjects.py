@@ -1,6 +1,7 @@
 """The model under test: small copies of it, data that its tags ask for, and one trained copy that checks share."""
 
 import contextlib
+import functools
 import random
 
 import keras
@@ -58,9 +59,10 @@ class Subject:
     def data(self, n: int = 2 * BATCH):
         """uint8 images and what the model needs beside them: class ids, other images, or None."""
         rng = np.random.default_rng(0)
-        x, other = rng.integers(0, 256, (2, 2 * BATCH, *self.image_shape), dtype="uint8")
-        ids = self.make().label_ids
-        y = other if "translation" in self.tags else None if ids is None else np.resize([*ids], 2 * BATCH)
+        size = max(n, 2 * BATCH)
+        x, other = rng.integers(0, 256, (2, size, *self.image_shape), dtype="uint8")
+        ids = self.label_ids
+        y = other if "translation" in self.tags else None if ids is None else np.resize([*ids], size)
         return (x[:n], y if y is None else y[:n])
 
     def fit(self, model, n: int = 2 * BATCH, **options):
@@ -75,7 +77,12 @@ class Subject:
 
     def labels(self, n: int = 2 * BATCH):
         """The argument that verbs of conditional models need."""
-        return {"labels": np.resize([i for i in self.make().label_ids if i >= 0], n)} if self.conditional else {}
+        return {"labels": np.resize([i for i in self.label_ids if i >= 0], n)} if self.conditional else {}
+
+    @functools.cached_property
+    def label_ids(self):
+        """The model's, read once: to ask a model is to make one."""
+        return self.make().label_ids
 
     @property
     def conditional(self):
