@@ -12,7 +12,7 @@ from processes import run_python
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo import plugins, registry
+from genzoo import entry_points, plugins, registry
 from genzoo.cli import plugins as command
 from genzoo.cli.app import app, main
 from genzoo.describe import describe
@@ -164,8 +164,8 @@ def forget(folder):
         del classes[name]
     for name in modules:
         del sys.modules[name]
-    for plugin in [plugin for plugin in plugins._models if plugin.location == str(folder)]:
-        del plugins._models[plugin]
+    for plugin in [plugin for plugin in entry_points._models if plugin.location == str(folder)]:
+        del entry_points._models[plugin]
 
 
 def imported(folder):
@@ -526,6 +526,22 @@ def test_the_file_of_a_functions_model_imports_its_distribution_only(site, tmp_p
     forget(site)
     assert genzoo.load(plain).hidden_dim == 4
     assert imported(site) == set()
+
+
+def test_a_broken_model_of_a_function_does_not_keep_files_of_the_others_from_loading(site, tmp_path, monkeypatch):
+    function = """
+        from genzoo import ModelSpec
+        def models():
+            return [ModelSpec("first-bad", "first_zoo.bad:X"), ModelSpec("first-good", "first_zoo.good:Good")]
+    """
+    good = CLASS.format(package="first_zoo", name="Good")
+    modules = {"first_zoo/__init__": function, "first_zoo/bad": "1 / 0", "first_zoo/good": good}
+    install(tmp_path, "first-zoo", [], ["first = first_zoo:models"], modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins.bring("first-zoo", "first_zoo.good:Good")
+    assert "first_zoo.bad" not in sys.modules
+    with pytest.raises(PluginError, match="ZeroDivisionError"):
+        plugins.bring("first-zoo", "first_zoo:Elsewhere")
 
 
 def test_a_file_can_make_nothing_else_be_imported(site, tmp_path):

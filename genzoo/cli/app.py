@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genzoo import registry
-from genzoo.plugins import strict
+from genzoo.entry_points import strict
 
 app = typer.Typer(
     name="genzoo",

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genzoo import plugins, registry
+from genzoo.entry_points import seconds
 from genzoo.errors import PluginError
 
 SLOW = 1.0  # seconds of import that are worth a word
@@ -33,7 +34,7 @@ def show(console: Console) -> None:
 
 
 def _row(plugin):
-    before = plugins.seconds.get(plugin, 0.0)
+    before = seconds.get(plugin, 0.0)
     status = "ok"
     with contextlib.redirect_stdout(sys.stderr):  # what it prints does not belong to the table
         try:
@@ -44,7 +45,7 @@ def _row(plugin):
         except KeyboardInterrupt:
             print(f"While {plugin.full_name} was imported:", file=sys.stderr)
             raise
-    took = plugins.seconds.get(plugin, 0.0) - before
+    took = seconds.get(plugin, 0.0) - before
     if took >= SLOW:
         status += f", import took {took:.1f} s"
     names = [name for name, spec in registry.all_specs().items() if getattr(spec, "plugin", None) == plugin]
