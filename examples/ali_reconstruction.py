@@ -12,18 +12,11 @@ import argparse
 
 import keras
 import numpy as np
+from bigan_nearest_neighbour import picture
 from sklearn.neighbors import KNeighborsClassifier
 
 import genzoo
 from genzoo import viz
-
-
-def picture(model, images):
-    """Three rows of samples, and three of images above their reconstructions, 20 each."""
-    rows = [model.sample(60, seed=0)]
-    for i in range(0, 60, 20):
-        rows += [images[i : i + 20] / 255, model.reconstruct(images[i : i + 20])]
-    return viz.image_grid(np.concatenate(rows), 20)
 
 
 def main():

@@ -113,7 +113,7 @@ class AdversarialModel(GenerativeModel):
         turns = {"alternating": self._take_turns, "shared-fakes": self._share_fakes, "simultaneous": self._share_all}
         turns[self.updates](x, y)
         if self.ema_decay is not None and self.is_training:
-            self._average_generator()
+            self.move_average(self.generator_ema, self.generator, self.ema_decay)
 
     def _take_turns(self, x, y):
         """Algorithm 1: every update has new noise."""
@@ -169,10 +169,3 @@ class AdversarialModel(GenerativeModel):
             noise = self.uniform(ops.shape(real))
             return losses.dragan_penalty(critic, real, noise, mix)
         return losses.gradient_penalty(critic, real, fake, mix)
-
-    def _average_generator(self):
-        # Short at first, so that the random initial weights are soon forgotten.
-        steps = ops.cast(self.optimizer.iterations, "float32")
-        decay = ops.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
-        for average, weight in zip(self.generator_ema.weights, self.generator.weights, strict=True):
-            average.assign(average + (1.0 - decay) * (weight - average))

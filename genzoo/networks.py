@@ -60,7 +60,7 @@ def conv_encoder(image_shape, hidden_dim: int, latent_dim: int, filters: int = 3
 
 def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 32) -> keras.Model:
     """The encoder's mirror image: latents to one number per pixel."""
-    channels, axis = _spatial(image_shape)[2:]
+    channels, axis = spatial(image_shape)[2:]
     *larger, base = _halved_sizes(image_shape)
     z = x = keras.Input((latent_dim,))
     for _ in range(2):
@@ -72,7 +72,7 @@ def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 3
         x = Conv2DTranspose(
             channels if last else filters, 4, strides=2, padding="same", activation=None if last else "relu"
         )(x)
-        rows, columns = (now - wanted for now, wanted in zip(_spatial(x.shape[1:])[:2], size, strict=True))
+        rows, columns = (now - wanted for now, wanted in zip(spatial(x.shape[1:])[:2], size, strict=True))
         if rows or columns:
             x = layers.Cropping2D(((0, rows), (0, columns)))(x)
     if not larger:
@@ -130,7 +130,7 @@ def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
 
 def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes: int = 0) -> keras.Model:
     """Dense to a quarter of the size, then transposed 5x5 convolutions: latents to images."""
-    height, width, channels, axis = _spatial(image_shape)
+    height, width, channels, axis = spatial(image_shape)
     if height % 4 or width % 4:
         raise ValueError(
             "This convolutional generator doubles its size twice, so height and width must be divisible by 4. "
@@ -163,7 +163,7 @@ def dcgan_features(images, filters: int = 64, dropout: float = 0.3, spectral_nor
 
 def with_label_maps(images, labels):
     """Images and one-hot labels, symbolically, to images with one constant map per class beside their channels."""
-    height, width, _, axis = _spatial(images.shape[1:])
+    height, width, _, axis = spatial(images.shape[1:])
     maps = ops.reshape(labels, (-1, 1, 1, labels.shape[-1]) if axis == -1 else (-1, labels.shape[-1], 1, 1))
     maps = ops.repeat(ops.repeat(maps, height, axis=1 if axis == -1 else 2), width, axis=2 if axis == -1 else 3)
     return layers.Concatenate(axis=axis)([images, maps])
@@ -215,13 +215,13 @@ def _with_labels(inputs, features, num_classes, label_scale=1.0):
 
 def _halved_sizes(image_shape):
     """``[(height, width), ...]`` from the image until the shorter side is at most 4, halving and rounding up."""
-    sizes = [_spatial(image_shape)[:2]]
+    sizes = [spatial(image_shape)[:2]]
     while min(sizes[-1]) > 4:
         sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
     return sizes
 
 
-def _spatial(image_shape):
+def spatial(image_shape):
     """``(height, width, channels, channel axis)``, wherever the channels are."""
     if keras.config.image_data_format() == "channels_first":
         channels, height, width = image_shape

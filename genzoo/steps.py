@@ -101,6 +101,19 @@ class Steps:
             raise unknown_name("metric", name, self.logs, f"Declare it in {type(self).__name__}.logs.")
         self._track(name, value, weights)
 
+    def move_average(self, average, network, decay: float) -> None:
+        """Moves the weights of ``average``, a ``networks.frozen_copy``, towards those of the network that trains.
+
+        Args:
+            average, network: of the same layers.
+            decay: what is kept of the average per step. In step t it is at most (1 + t) / (10 + t), so that the random
+                initial weights are soon forgotten.
+        """
+        steps = ops.cast(self.optimizer.iterations, "float32")
+        decay = ops.minimum(decay, (1.0 + steps) / (10.0 + steps))
+        for averaged, weight in zip(average.weights, network.weights, strict=True):
+            averaged.assign(averaged + (1.0 - decay) * (weight - averaged))
+
     def normal(self, shape):
         """Standard normal numbers, float32, from the model's own seed."""
         return engine.normal(shape, self.seed_generator)

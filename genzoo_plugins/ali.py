@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from genzoo.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dense, Dropout, LeakyReLU
+from genzoo.networks import spatial
 from genzoo.validation import fraction, positive, positive_int
 from genzoo_plugins.bigan import JointGame
 
@@ -73,17 +74,15 @@ class ALI(JointGame):
         self.initial_std = positive("initial_std", initial_std)
 
     def build_networks(self, image_shape):
-        first = keras.config.image_data_format() == "channels_first"
-        channels, *size = image_shape if first else (image_shape[-1], *image_shape[:-1])
+        *size, channels, self._axis = spatial(image_shape)
         if any(side % 4 or side < 20 for side in size):
             raise ValueError(
                 "ALI's convolutions need a height and width of at least 20, divisible by 4. "
                 f"Received: image shape {tuple(image_shape)}. Pad or resize the images, for example to "
                 f"{max(20, -(-size[0] // 4) * 4)}x{max(20, -(-size[1] // 4) * 4)}."
             )
-        self._axis = 1 if first else -1
         self.encoder = self._build_encoder(image_shape)
-        self.generator = self._build_generator(size, channels, first)
+        self.generator = self._build_generator(size, channels)
         self.discriminator = self._build_discriminator(image_shape)
 
     def _build_encoder(self, image_shape):
@@ -95,9 +94,9 @@ class ALI(JointGame):
             x = self._normalised(self._dense(x, 16 * self.filters, use_bias=False), axis=-1)
         return keras.Model(images, self._dense(x, 2 * self.latent_dim, dtype="float32"), name="encoder")
 
-    def _build_generator(self, size, channels, first):
+    def _build_generator(self, size, channels):
         rows, columns = (side // 4 - 4 for side in size)
-        base = (8 * self.filters, rows, columns) if first else (rows, columns, 8 * self.filters)
+        base = (8 * self.filters, rows, columns) if self._axis == 1 else (rows, columns, 8 * self.filters)
         z = keras.Input((self.latent_dim,))
         x = self._normalised(layers.Reshape(base)(self._dense(z, math.prod(base), use_bias=False)))
         for times, *shape in ((4, 4, 2), (2, 4, 1), (1, 4, 2), (1, 5, 1), (1, 1, 1)):

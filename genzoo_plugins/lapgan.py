@@ -12,7 +12,8 @@ from genzoo.validation import fraction, positive_int
 
 def upsample(x):
     """Images of twice the height and width, bilinearly."""
-    return ops.image.resize(x, tuple(2 * pixels for pixels in _size(x.shape[1:])), interpolation="bilinear")
+    height, width = networks.spatial(x.shape[1:])[:2]
+    return ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
 
 
 def gaussian_pyramid(x, levels: int) -> list:
@@ -121,7 +122,7 @@ class LAPGAN(GenerativeModel):
         return sum(map(self._noise_size, range(self.levels)))
 
     def build_networks(self, image_shape):
-        factor, size = 2 ** (self.levels - 1), _size(image_shape)
+        factor, size = 2 ** (self.levels - 1), networks.spatial(image_shape)[:2]
         if any(n % factor for n in size):
             raise ValueError(
                 f"A pyramid of {self.levels} levels needs height and width divisible by {factor}. Received: image "
@@ -140,9 +141,9 @@ class LAPGAN(GenerativeModel):
 
     def build_generator(self, image_shape):
         """The network from a number per pixel and blurred images to what is missing in them."""
-        size, axis = _size(image_shape), -1 if keras.config.image_data_format() == "channels_last" else 1
-        z, blurred = keras.Input((size[0] * size[1],)), keras.Input(image_shape)
-        plane = layers.Reshape((*size, 1) if axis == -1 else (1, *size))(z)
+        height, width, _, axis = networks.spatial(image_shape)
+        z, blurred = keras.Input((height * width,)), keras.Input(image_shape)
+        plane = layers.Reshape((height, width, 1) if axis == -1 else (1, height, width))(z)
         x = layers.Concatenate(axis)([plane, layers.Rescaling(2.0, -1.0)(blurred)])
         for _ in range(2):
             x = Conv2D(self.filters, 7, padding="same", activation="relu")(x)
@@ -194,7 +195,3 @@ class LAPGAN(GenerativeModel):
 
     def decode_step(self, z, y=None):
         return self.draw(z)[-1]
-
-
-def _size(image_shape):
-    return image_shape[:2] if keras.config.image_data_format() == "channels_last" else image_shape[1:]

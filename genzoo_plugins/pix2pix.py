@@ -8,6 +8,7 @@ from keras import layers, ops
 from genzoo import losses
 from genzoo.layers import Conv2D, Conv2DTranspose, LeakyReLU
 from genzoo.model import GenerativeModel
+from genzoo.networks import spatial
 from genzoo.validation import flag, fraction, non_negative, positive_int
 
 # Strided layers of the discriminator by its receptive field; two layers of stride 1 follow.
@@ -104,7 +105,8 @@ class Pix2Pix(GenerativeModel):
     def step(self, x, y=None):
         if self.mirror and self.is_training:
             turned = self.uniform((ops.shape(x)[0], 1, 1, 1)) < 0.5
-            x, y = (ops.where(turned, ops.flip(image, axis=-2 if _axis() == -1 else -1), image) for image in (x, y))
+            width = 2 if spatial(x.shape[1:])[3] == -1 else 3
+            x, y = (ops.where(turned, ops.flip(image, axis=width), image) for image in (x, y))
         z = self.noise(ops.shape(x)[0])
         translated = self.record(lambda: (self.generator([x, z]),), "generator")
         (fake,) = translated.outputs
@@ -130,7 +132,7 @@ class Pix2Pix(GenerativeModel):
         return rng.random((n, self.latent_dim), dtype="float32")
 
     def _unet(self, image_shape):
-        height, width, channels = _sizes(image_shape)
+        height, width, channels, axis = spatial(image_shape)
         common = math.gcd(height, width)  # its lowest bit says how often both can be halved
         depth = self.depth or max(1, min(8, (common & -common).bit_length() - 1))
         if height % 2**depth or width % 2**depth:
@@ -152,19 +154,20 @@ class Pix2Pix(GenerativeModel):
             if i < len(droppable):
                 x = _dropped(x, noise[:, used : used + droppable[i]], self.dropout)
                 used += droppable[i]
-            x = layers.Concatenate(axis=_axis())([layers.ReLU()(x), skips[-2 - i]])
+            x = layers.Concatenate(axis)([layers.ReLU()(x), skips[-2 - i]])
         x = layers.Activation("tanh", dtype="float32")(_conv(x, channels, layer=Conv2DTranspose))
         return keras.Model([images, noise], layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
     def _patch_discriminator(self, image_shape):
         strided, size = STRIDED[self.patch], 1 if self.patch == 1 else 4
-        if min(_sizes(image_shape)[:2]) < 2 ** (strided + 1):  # what is normalised must be more than a pixel
+        height, width, _, axis = spatial(image_shape)
+        if min(height, width) < 2 ** (strided + 1):  # what is normalised must be more than a pixel
             raise ValueError(
                 f"Patches of {self.patch} need images of at least {2 ** (strided + 1)}x{2 ** (strided + 1)}. "
                 f"Received: image shape {tuple(image_shape)}. Set a smaller `patch`."
             )
         pair = [keras.Input(image_shape), keras.Input(image_shape)]
-        x = layers.Rescaling(2.0, -1.0)(layers.Concatenate(axis=_axis())(pair))
+        x = layers.Rescaling(2.0, -1.0)(layers.Concatenate(axis)(pair))
         for i in range(max(strided + 1, 2)):
             strides = 2 if i < strided else 1
             x = LeakyReLU(0.2)(_conv(x, self.filters * min(2**i, 8), strides, size, normalised=i > 0))
@@ -181,19 +184,10 @@ def _conv(x, units, strides=2, size=4, normalised=False, layer=Conv2D):
     normal = keras.initializers.RandomNormal(stddev=0.02)
     options = {"strides": strides, "padding": "same", "use_bias": not normalised, "kernel_initializer": normal}
     x = layer(units, size, **options)(x)
-    return layers.GroupNormalization(groups=-1, axis=_axis(), epsilon=1e-5)(x) if normalised else x
+    return layers.GroupNormalization(groups=-1, axis=spatial(x.shape[1:])[3], epsilon=1e-5)(x) if normalised else x
 
 
 def _dropped(x, uniform, rate):
     """Dropout by numbers in [0, 1), so that it repeats itself with them."""
     kept = ops.cast(uniform >= rate, x.dtype) / (1.0 - rate)
     return x * layers.Reshape(x.shape[1:])(kept)
-
-
-def _axis():
-    return -1 if keras.config.image_data_format() == "channels_last" else 1
-
-
-def _sizes(image_shape):
-    """``(height, width, channels)``, wherever the channels are."""
-    return image_shape if _axis() == -1 else (*image_shape[1:], image_shape[0])

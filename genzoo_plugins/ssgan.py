@@ -155,7 +155,7 @@ class SSGAN(GenerativeModel):
         z, moments = self.noise(ops.shape(x)[0]), self.moments(x, self.unlabelled(y))
         self.minimize(lambda: ops.mean(ops.square(self.moments(self.generator(z)) - moments)), "generator")
         if self.is_training:
-            self._average_discriminator()
+            self.move_average(self.averaged, self.discriminator, self.ema_decay)
 
     def discriminator_loss(self, real, fake, y):
         """Cross-entropy among the classes, and between real and generated; noise is drawn anew for every image."""
@@ -192,9 +192,3 @@ class SSGAN(GenerativeModel):
 
     def decode_step(self, z, y=None):
         return self.generator(z)
-
-    def _average_discriminator(self):
-        steps = ops.cast(self.optimizer.iterations, "float32")
-        decay = ops.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
-        for average, weight in zip(self.averaged.weights, self.discriminator.weights, strict=True):
-            average.assign(average + (1.0 - decay) * (weight - average))
