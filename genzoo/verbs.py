@@ -280,31 +280,17 @@ class Verbs:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
         size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
-
-        def computing():
-            for start in range(0, n, size):
-                batches = [array[start : start + size] for array in arrays]
-                missing = size - len(batches[0])
-                if missing:
-                    batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
-                yield start, compiled(*batches)
-
-        results = None
-        for start, batch in _one_behind(computing()):  # fetched while the next one is being computed
-            batch = engine.to_numpy(batch)
-            results = np.empty((n, *batch.shape[1:]), "float32") if results is None else results
-            results[start : start + size] = batch[: n - start]
-        return results
-
-
-def _one_behind(items):
-    """The items, each after the next one has been made."""
-    items = iter(items)
-    held = next(items)
-    for item in items:
-        yield held
-        held = item
-    yield held
+        results, computing = [], None
+        for start in range(0, n, size):
+            batches = [array[start : start + size] for array in arrays]
+            missing = size - len(batches[0])
+            if missing:
+                batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
+            done, computing = computing, compiled(*batches)
+            if done is not None:  # fetched while the next batch is being computed
+                results.append(ops.convert_to_numpy(done))
+        results.append(ops.convert_to_numpy(computing)[: size - missing])
+        return np.concatenate(results).astype("float32", copy=False)
 
 
 def _slerp(a, b, t):

@@ -8,7 +8,6 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: ``fn`` from arrays to a tensor, compiled, without gradients;
-- ``to_numpy(tensor)``: its numbers, only to be read, without a copy where they are at hand;
 - ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
 - ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
 
@@ -43,7 +42,6 @@ leaky_relu = _native.leaky_relu
 normal = _native.normal
 pin_seeds = _native.pin_seeds
 record = _native.record
-to_numpy = _native.to_numpy
 uniform = _native.uniform
 update = _native.update
 weights_kept = _native.weights_kept
@@ -63,7 +61,6 @@ __all__ = [
     "normal",
     "pin_seeds",
     "record",
-    "to_numpy",
     "uniform",
     "update",
     "value_and_grad",

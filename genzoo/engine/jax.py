@@ -16,7 +16,6 @@ from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     feed,
     leaky_relu,
     pin_seeds,
-    to_numpy,
     update,
 )
 

@@ -33,11 +33,6 @@ def normal(shape, seed_generator):
     return keras.random.normal(shape, seed=seed_generator)
 
 
-def to_numpy(tensor):
-    """A tensor's numbers, without a copy where they are at hand: only to be read."""
-    return ops.convert_to_numpy(tensor)
-
-
 def uniform(shape, seed_generator):
     """Numbers uniform in [0, 1), float32."""
     return keras.random.uniform(shape, seed=seed_generator)

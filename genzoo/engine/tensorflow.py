@@ -1,7 +1,6 @@
 """TensorFlow: variables are stateful, gradients come from a tape."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from genzoo.engine.plain import dense, normal, pin_seeds, uniform, weights_kept  # noqa: F401
@@ -38,20 +37,16 @@ def compile_inference(model, fn):
     return _any_batch_size(fn)
 
 
-def to_numpy(tensor):
-    return np.asarray(tensor)  # Keras copies
-
-
 def _any_batch_size(fn, **options):
     """``fn`` of tensors or arrays, as one graph for all sizes of their first axis."""
     graphs = {}
 
     def run(*given):
         kind = tuple((x.dtype, *x.shape[1:]) for x in given)
-        tensors = [x if tf.is_tensor(x) else tf.constant(x) for x in given]
+        tensors = [tf.convert_to_tensor(x) for x in given]
         if kind not in graphs:
             specs = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors]
-            graphs[kind] = tf.function(fn, input_signature=specs, autograph=False, **options)
+            graphs[kind] = tf.function(fn, autograph=False, **options).get_concrete_function(*specs)
         return graphs[kind](*tensors)
 
     return run

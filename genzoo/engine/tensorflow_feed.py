@@ -26,4 +26,4 @@ class _Tensors:
         self.batches = batches
 
     def __iter__(self):
-        return (tuple(map(tf.constant, batch)) for batch in self.batches())
+        return (tuple(map(tf.convert_to_tensor, batch)) for batch in self.batches())

@@ -6,7 +6,7 @@ import keras
 import torch
 
 from genzoo.batches import split_batch
-from genzoo.engine.plain import to_numpy, weights_kept  # noqa: F401  (offered as they are)
+from genzoo.engine.plain import weights_kept  # noqa: F401  (offered as it is)
 from genzoo.engine.torch_arithmetic import (  # noqa: F401
     batch_norm,
     conv,
