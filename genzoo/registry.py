@@ -143,7 +143,7 @@ def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
     chosen = spec(model).resolve()
     cls = chosen.load()
     config = {**chosen.config, **config}
-    _check_options(chosen.name, cls, config)
+    check_options(chosen.name, cls, config)
     instance = cls(**config)
     instance.compile()
     return instance
@@ -189,7 +189,8 @@ def builtin_class(package: str, name: str):
     raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
-def _check_options(name, cls, config):
+def check_options(name: str, cls, config: Iterable[str]) -> None:
+    """Refuses options that the class does not take."""
     if hasattr(cls, "options"):
         known = {*cls.options(), "name", "dtype", "trainable"}
         for option in config:

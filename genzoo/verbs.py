@@ -260,7 +260,7 @@ class Verbs:
     @property
     def _classes(self):
         """The ids that ``labels`` may hold: a network that takes the class cannot do without, -1 is for training."""
-        return range(self.num_classes) if "conditional" in self.tags else self.label_ids
+        return [i for i in self.label_ids if i >= 0] if "conditional" in self.tags else self.label_ids
 
     def _takes_no_labels(self):
         return ValueError(f"{type(self).__name__} takes no labels here: its networks have none. Pass no `labels`.")

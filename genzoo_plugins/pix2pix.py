@@ -56,6 +56,7 @@ class Pix2Pix(GenerativeModel):
         2. The innermost layer is not normalised, as in the paper's erratum: a single pixel would become 0.
         3. Smaller images have fewer layers, from the inside. Padding is ``same`` everywhere.
         4. Both players move on the same translation, as in the paper's code. No jitter; ``mirror`` is an option.
+        5. What skips to the way up has been through the leaky rectifier alone; in the authors' code a ReLU follows.
 
     Reference:
         @inproceedings{isola2017image,

@@ -242,6 +242,8 @@ def test_the_command_trains_shows_what_is_held_out_and_resumes(tmp_path, pairs):
 def test_the_command_takes_sides_for_pairs_alone(tmp_path):
     with pytest.raises(ValueError, match=r"go with a model that learns from pairs. Received: 'vae'"):
         genzoo_("train", "vae", "--inputs", "A", "--targets", "B", "--out", tmp_path / "run")
+    with pytest.raises(ValueError, match=r"'pix2pix' learns from pairs.*--data FOLDER. Received: 'digits'"):
+        genzoo_("train", "pix2pix", "--out", tmp_path / "run")
 
 
 def genzoo_(*arguments):

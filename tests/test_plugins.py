@@ -19,6 +19,8 @@ from genzoo.describe import describe
 from genzoo.errors import PluginError
 from genzoo.models.vae import VAE
 from genzoo.runs import Run
+from genzoo.testing import subjects
+from genzoo.testing.subjects import Subject
 
 CLASS = '''
 import keras
@@ -47,10 +49,11 @@ from genzoo.models.vae import VAE
 
 def models():
     "Several."
-    yield ModelSpec("pack_small", "pack_zoo.small:Small", {"hidden_dim": 7}, tags={"toy"}, summary="A small one.")
+    yield ModelSpec("pack_small", "pack_zoo.small:Small", {"hidden_dim": 7, "beta": 3.0}, tags={"toy"})
     yield ModelSpec("pack-plain", VAE, {"hidden_dim": 9})
     yield ModelSpec("other", "pack_zoo.small:Small")
     yield ModelSpec("pack-bad", "pack_zoo.small:Missing")
+    yield ModelSpec("pack-worse", "pack_zoo.none:Missing")
 """
 
 # Distribution, what it requires, its entry points, and its modules.
@@ -250,7 +253,7 @@ def test_a_function_brings_several_models(site):
     assert genzoo.list_models("*pack*") == ["pack"]
     model = genzoo.get("pack-small")
     assert (type(model).__name__, model.hidden_dim) == ("Small", 7)
-    assert genzoo.list_models("*pack*") == ["pack-bad", "pack-plain", "pack-small"]
+    assert genzoo.list_models("*pack*") == ["pack-bad", "pack-plain", "pack-small", "pack-worse"]
     assert genzoo.list_models("*pack*", tags="toy") == ["pack-small"]
     assert genzoo.list_models("*pack*", tags="encoder") == ["pack-plain"]
     assert (type(genzoo.get("pack_plain", latent_dim=3)), genzoo.get("pack-plain").hidden_dim) == (VAE, 9)
@@ -259,11 +262,36 @@ def test_a_function_brings_several_models(site):
     for wrong in ("pack-large", "other", "pack-zoo/pack-large"):
         with pytest.raises(ValueError, match=f"Unknown model. Received: '{wrong}'"):
             genzoo.get(wrong)
-    with pytest.raises(ValueError, match=r"brings several models.*: other, pack-bad, pack-plain, pack-small"):
+    with pytest.raises(
+        ValueError, match=r"brings several models.*: other, pack-bad, pack-plain, pack-small, pack-worse"
+    ):
         genzoo.get("pack")
     with pytest.raises(PluginError, match=r"Plugin 'pack' of pack-zoo 1.2.*Module 'pack_zoo.small' has no 'Missing'"):
         genzoo.get("pack-bad")
     assert imported(site) == {"pack"}
+
+
+@pytest.mark.parametrize("name", ["pack-small", "each-a"])  # the second has an entry point of its own
+def test_the_suite_takes_a_functions_model_with_its_config(site, name):
+    subject = Subject(name)
+    assert (subject.config["beta"], subject.config["hidden_dim"]) == (3.0, 16)
+    assert subject.new().beta == 3.0
+
+
+def test_the_suite_sees_a_class_that_is_registered_again(site):
+    """As a notebook's cell does when it runs a second time."""
+
+    def registered():
+        @genzoo.register("again")
+        class Again(VAE):
+            """Once more."""
+
+        return Again
+
+    for _ in range(2):
+        cls = registered()
+        assert subjects.of("again").cls is cls
+        assert subjects.of("again") is subjects.of("again")
 
 
 def test_a_function_may_have_an_entry_point_for_each_model(site):
@@ -397,8 +425,9 @@ def test_the_command_shows_every_plugin_and_what_is_wrong(site, monkeypatch):
     assert ["sleepy", "1.2", "sleepy/sleepy", "left out by GENZOO_PLUGINS"] in lines
     statuses = {line[0]: line[2:] for line in lines if len(line) == 4}
     assert statuses["pack-zoo"] == [
-        "pack-small pack-plain pack-bad",
-        "ValueError: Module 'pack_zoo.small' has no 'Missing'. Received: 'pack_zoo.small:Missing'",
+        "pack-small pack-plain pack-bad pack-worse",
+        "pack-bad: ValueError: Module 'pack_zoo.small' has no 'Missing'. Received: 'pack_zoo.small:Missing'; "
+        "pack-worse: it needs the module 'pack_zoo.none', which is not installed",
     ]
     for name, (_, _, reason, _) in BROKEN.items():
         names, status = statuses[f"broken-{name}"]

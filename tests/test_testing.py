@@ -6,7 +6,7 @@ import pytest
 from broken import BROKEN, IgnoresLabels, Raises, SaysLittle, ShowsLogits, WholeGAN, WholeVAE
 from typer.testing import CliRunner
 
-from genzoo.cli.app import app
+from genzoo.cli.app import app, main
 from genzoo.testing import CHECKS, CheckFailed, ContractBroken, check_model, parametrize_with_checks, run_checks
 
 WHOLE = [WholeGAN, WholeVAE(latent_dim=3, name="an-instance"), "broken:WholeTranslator"]
@@ -112,6 +112,13 @@ def test_the_command_shows_every_check_and_how_to_mend_what_failed():
     assert "seen RuntimeError: a step that does not work" in text
     assert CHECKS["fits_one_batch"].mend.replace("``", "") in text
     assert re.search(r"\d+ ok, 1 failed, \d+ skipped in ", text)
+
+
+def test_the_command_does_not_blame_the_model_for_a_misspelt_option(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["genzoo", "check", "broken:WholeGAN", "--set", "smothing=0.2"])
+    with pytest.raises(SystemExit):
+        main()
+    assert re.search(r"Error: Unknown option of 'broken:WholeGAN'.*'smothing'.*'smoothing'", capsys.readouterr().err)
 
 
 def test_the_command_is_content_with_a_whole_model():

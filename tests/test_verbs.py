@@ -7,6 +7,7 @@ from scipy import stats
 from test_models import small
 
 import genzoo
+from genzoo import registry
 
 
 @pytest.fixture
@@ -36,6 +37,22 @@ def latents_on_the_way(vae, a, b, method, monkeypatch):
     monkeypatch.setattr(vae, "_decoded", lambda z, *_: seen.append(z) or np.zeros((len(z), 1, 1, 1)))
     vae.interpolate(a, b, steps=5, method=method)
     return seen[0].reshape(len(a), 5, -1)
+
+
+def test_a_conditional_model_may_number_its_labels_as_it_likes(images):
+    class FromThree(registry.spec("cgan").load()):
+        label_ids = range(3, 6)
+
+        def one_hot(self, ids, classes=None):
+            return super().one_hot(ids - 3, classes)
+
+    model = FromThree(num_classes=3, hidden_dim=8, latent_dim=4, seed=0)
+    x, y = images[0][:16], np.resize([3, 4, 5], 16)
+    model.fit(x, y, batch_size=8, verbose=0)
+    np.testing.assert_array_equal(model.sample(4, seed=0), model.sample(4, seed=0, labels=[3, 4, 5, 3]))
+    for labels in (2, 6):
+        with pytest.raises(ValueError, match=r"from 3 to 5. Received: ids from"):
+            model.sample(4, labels=labels)
 
 
 def test_a_line_is_straight_and_an_arc_keeps_its_length(vae, ends, monkeypatch):

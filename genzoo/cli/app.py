@@ -188,6 +188,8 @@ def train(
     source = str(path.resolve()) if data != "digits" and path.exists() else data
     batch_size = batch_size or model.batch_size
     config["data"] = {"name": source, "split": split, "image_size": image_size, "batch_size": batch_size}
+    if "translation" in model.tags and not path.is_dir():
+        raise ValueError(f"{name!r} learns from pairs of images: --data FOLDER. Received: {data!r}, no folder.")
     if inputs or targets:
         if "translation" not in model.tags:
             raise ValueError(f"--inputs and --targets go with a model that learns from pairs. Received: {name!r}")

@@ -35,13 +35,9 @@ def show(console: Console) -> None:
 
 def _row(plugin):
     before = seconds.get(plugin, 0.0)
-    status = "ok"
     with contextlib.redirect_stdout(sys.stderr):  # what it prints does not belong to the table
         try:
-            for model in plugin.models():
-                model.load()
-        except PluginError as error:
-            status = error.reason
+            status = "; ".join(_faults(plugin)) or "ok"
         except KeyboardInterrupt:
             print(f"While {plugin.full_name} was imported:", file=sys.stderr)
             raise
@@ -50,3 +46,17 @@ def _row(plugin):
         status += f", import took {took:.1f} s"
     names = [name for name, spec in registry.all_specs().items() if getattr(spec, "plugin", None) == plugin]
     return plugin, " ".join(names), status
+
+
+def _faults(plugin):
+    """What is wrong with it, or with each of the models that it brings."""
+    try:
+        models = plugin.models()
+    except PluginError as error:
+        yield error.reason
+        return
+    for model in models:
+        try:
+            model.load()
+        except PluginError as error:
+            yield error.reason if len(models) == 1 else f"{model.name}: {error.reason}"

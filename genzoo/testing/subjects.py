@@ -27,6 +27,7 @@ class Subject:
             spec = registry.spec(model).resolve() if isinstance(model, str) else None
             self.cls = spec.load() if spec else model
             self.name = spec.name if spec else model.__name__
+            registry.check_options(self.name, self.cls, config)  # the caller's mistake, and not the model's
             own = self.cls.options()
             sizes = {option: size for option, size in SMALL.items() if option in own}
             self.config = {"seed": 0, **(spec.config if spec else {}), **sizes, **self.cls.test_config, **config}
@@ -185,6 +186,7 @@ def of(model) -> Subject:
         return model
     if not (isinstance(model, (str, keras.Model)) or (isinstance(model, type) and issubclass(model, keras.Model))):
         raise TypeError(f"Expected a model's name, class or instance. Received: {model!r}")
-    if _latest[0] is not model and not (isinstance(model, str) and _latest[0] == model):
-        _latest[:] = model, Subject(model)
+    meant = registry.spec(model).resolve() if isinstance(model, str) else model  # a name may mean another class by now
+    if _latest[0] != meant:
+        _latest[:] = meant, Subject(model)
     return _latest[1]
