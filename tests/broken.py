@@ -310,7 +310,7 @@ class IgnoresAPlayer(WholeGAN):
 @breaks("players_move_their_own_variables")
 class LeavesALayerOut(WholeGAN):
     def discriminator_loss(self, x, fake):
-        return super().discriminator_loss(x, fake) + 0.0 * ops.mean(self.unused(x))
+        return super().discriminator_loss(x, fake) + 0.0 * ops.cast(ops.mean(self.unused(x)), "float32")
 
     def build_networks(self, image_shape):
         super().build_networks(image_shape)
