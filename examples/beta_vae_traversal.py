@@ -3,8 +3,10 @@
 KERAS_BACKEND=jax python examples/beta_vae_traversal.py     # 2 minutes on one core; writes beta_vae_traversal.png
 
 Prints how strongly every latent follows every factor on images that it was not trained on: |correlation| for x, y and
-scale; for shape and orientation, which have no order, the root of the variance explained. Some runs spread x and y over
-more than two latents: then another ``--seed`` helps.
+scale; for shape and orientation, which have no order, the root of the variance explained. Then MIG, SAP and DCI, which
+put such a table into a number; the latents that the KL term turned off vary little and still know something of each
+factor, so that it counts whether they are among them. Some runs spread x and y over more than two latents: then another
+``--seed`` helps.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import genzoo
+from genzoo import metrics
 from genzoo.data.sprites import factors
 
 ORDERED = ("x", "y", "scale")
@@ -31,10 +34,10 @@ def association(latent, factor, ordered):
 
 
 def measured(model, images, truth):
-    """The KL of every latent in nats per image, and its association with every factor ``(latents, factors)``."""
+    """Codes, the KL of every latent in nats per image, and what it follows: association ``(latents, factors)``."""
     mean, log_variance = (keras.ops.convert_to_numpy(t) for t in model.encoder.predict(images / 255.0, verbose=0))
     table = [[association(latent, truth[name], name in ORDERED) for name in NAMES] for latent in mean.T]
-    return 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).mean(axis=0), np.array(table)
+    return mean, 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).mean(axis=0), np.array(table)
 
 
 def picture(images, dims, kl, table):
@@ -70,10 +73,14 @@ if __name__ == "__main__":
     model = genzoo.get("beta-vae", beta=8, seed=options.seed)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
     model.fit(train, epochs=options.epochs, steps_per_epoch=20, verbose=2)
-    kl, table = measured(model, test.images, truth := factors("test"))
+    codes, kl, table = measured(model, test.images, truth := factors("test"))
     print("latent    KL  " + "  ".join(f"{name:>11}" for name in NAMES))
     for d in (order := np.argsort(-kl)):
         print(f"{d:>6} {kl[d]:5.2f}  " + "  ".join(f"{value:11.2f}" for value in table[d]))
+    for which, chosen in {"all": codes, "active": codes[:, kl > 0.1]}.items():
+        scores = {"MIG": metrics.mig(chosen, truth), "SAP": metrics.sap(chosen, truth)}
+        scores |= metrics.dci(chosen, truth)._asdict()
+        print(f"{which} latents:", ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
     start = sum(np.abs(truth[name] - value) for name, value in START.items()).argmin()
     dims = order[: max(2, (kl > 0.1).sum() + 1)]  # the active ones and one that is not
     grid = model.traverse(test.images[start], dims=dims, values=VALUES)

@@ -13,15 +13,9 @@ import argparse
 
 import keras
 import numpy as np
-from sklearn.neighbors import KNeighborsClassifier
 
 import genzoo
-from genzoo import viz
-
-
-def nearest_neighbour_accuracy(train, train_labels, test, test_labels):
-    """The share of test vectors with the label of their nearest training vector."""
-    return KNeighborsClassifier(1, algorithm="brute").fit(train, train_labels).score(test, test_labels)
+from genzoo import metrics, viz
 
 
 def decay(epochs, start=2e-4):
@@ -58,7 +52,7 @@ def main():
     model.fit(train.images, epochs=args.epochs, callbacks=[decay(args.epochs)], verbose=2)
     vectors[f"codes after {args.epochs} epochs"] = [model.encode(split.images) for split in (train, test)]
     for name, (near, asked) in vectors.items():
-        accuracy = nearest_neighbour_accuracy(near, train.labels, asked, test.labels)
+        accuracy = metrics.knn_accuracy(near, train.labels, asked, test.labels)
         print(f"nearest neighbour by {name}: {accuracy:.2%} of {len(asked)} test images")
     print(viz.save_image("bigan_nearest_neighbour.png", picture(model, test.images)))
 

@@ -13,14 +13,15 @@ from genzoo.registry import ModelSpec, cite, get, list_models, register
 
 if TYPE_CHECKING:
     from genzoo import data
+    from genzoo.evaluation import evaluate
     from genzoo.model import GenerativeModel
     from genzoo.saving import load
 
 __version__ = "0.1.0"
-__all__ = ["GenerativeModel", "ModelSpec", "cite", "data", "get", "list_models", "load", "register"]
+__all__ = ["GenerativeModel", "ModelSpec", "cite", "data", "evaluate", "get", "list_models", "load", "register"]
 
 # What needs Keras is imported when it is first used.
-_LAZY = {"GenerativeModel": "genzoo.model", "load": "genzoo.saving"}
+_LAZY = {"GenerativeModel": "genzoo.model", "evaluate": "genzoo.evaluation", "load": "genzoo.saving"}
 _ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "testing", "viz"}
 
 choose_backend()

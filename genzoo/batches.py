@@ -164,6 +164,46 @@ def _first(iterator):
     raise ValueError("The data set is empty: it yielded no batch. Check its split, filters and path.")
 
 
+def some_images(data, y, limit: int, seed: int, labelled: bool = False):
+    """Images and labels (or None) as NumPy arrays, from any form of data that ``fit`` takes.
+
+    Args:
+        data, y: as for ``fit``.
+        limit: how many at most: of arrays a choice at random, in their order; of a data set the first ones.
+        seed: of the choice.
+        labelled: whether to leave out images whose label is -1, none.
+    """
+    if isinstance(data, ImageBatches):
+        x, y = data.images, data.labels
+    elif is_arrays(data):
+        x, y = map(_as_numpy, split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y)))
+    else:
+        x, y = _first_images(data, limit, labelled)
+    with_label = np.arange(len(x)) if y is None or not labelled else np.flatnonzero(np.reshape(y, len(x)) >= 0)
+    if len(with_label) > limit:
+        with_label = np.sort(np.random.default_rng(seed).choice(with_label, limit, replace=False))
+    return x[with_label], None if y is None else y[with_label]
+
+
+def _first_images(data, limit, labelled):
+    _, data = peek(data)
+    if isinstance(data, keras.utils.PyDataset):
+        data = map(data.__getitem__, itertools.count() if data.num_batches is None else range(data.num_batches))
+    batches, found = [], 0
+    for batch in data:
+        x, y = map(_as_numpy, split_batch(batch))
+        batches.append((x, y))
+        found += len(x) if y is None or not labelled else np.sum(y >= 0)
+        if found >= limit:
+            break
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
+
+
+def _as_numpy(x):
+    return x if x is None else keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
+
+
 def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
     """Refuses what would train to nonsense; returns the image shape.
 

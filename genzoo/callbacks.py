@@ -7,6 +7,9 @@ from pathlib import Path
 import keras
 
 from genzoo import viz
+from genzoo.health import HealthMonitor
+
+__all__ = ["HealthMonitor", "SampleGrid", "StopOnSignal", "TranslationGrid"]
 
 
 class SampleGrid(keras.callbacks.Callback):

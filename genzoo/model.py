@@ -23,6 +23,7 @@ from genzoo.batches import (
     to_unit_interval,
 )
 from genzoo.players import assign_optimizers
+from genzoo.samplers import Samplers
 from genzoo.state import State
 from genzoo.steps import Steps
 from genzoo.validation import natural_number, refuse_weights
@@ -79,7 +80,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         self._trackers = {
             name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
         }
-        self._compiled_verbs = types.SimpleNamespace()
+        self._compiled_verbs, self._samplers = types.SimpleNamespace(), Samplers()
 
     # What a model writes.
 
@@ -107,6 +108,14 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     def encode_step(self, x, y=None):
         """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
+
+    def posterior_step(self, x, y=None):
+        """Tensor of images in [0, 1] to mean and standard deviation of q(z | x), each ``(batch, latent_dim)``.
+
+        By default those of an encoder without noise: its code, and 0.
+        """
+        code = self.encode_step(x, y)
+        return code, ops.zeros_like(code)
 
     def translate_step(self, x, z):
         """Tensor of images in [0, 1] and of ``latents``, their noise, to images; ``translate`` is its batched verb.
@@ -245,11 +254,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
                 arrays, validation_data = arrays.split(validation_split)
             endless = kwargs.get("steps_per_epoch") is not None
             x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
-            x = engine.feed(self._prepare(x))
+            x = engine.feed(self._prepare(x, callbacks))
         elif validation_split:
             raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
         else:
-            x = self._prepare(x)
+            x = self._prepare(x, callbacks)
             shuffle = shuffle and isinstance(x, keras.utils.PyDataset)  # Keras would warn that it cannot.
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
@@ -335,10 +344,16 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             raise ValueError(f"`y` goes with an array of images. Yield (x, y) from the data set. Received: {type(x)}")
         return None
 
-    def _prepare(self, data):
-        """Checks a data set's first batch, builds and compiles what is not yet, and returns the data set."""
+    def _prepare(self, data, callbacks=None):
+        """Checks a data set's first batch, builds and compiles what is not yet, and returns the data set.
+
+        Callbacks with a method ``see_data`` are shown the images: all that are in memory, or the first batch.
+        """
         batch, data = peek(data)
         self._check_batch(batch)
+        for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+            if hasattr(callback, "see_data"):
+                callback.see_data(data if isinstance(data, ImageBatches) else batch)
         return data
 
     def _check_batch(self, batch, whole=False):

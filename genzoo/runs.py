@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 
 from genzoo import plugins, registry, saving
-from genzoo.callbacks import SampleGrid, StopOnSignal, TranslationGrid
+from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
 
@@ -32,7 +32,7 @@ class Run:
 
     def __init__(self, directory, config: dict):
         self.directory, self.config = Path(directory), config
-        self._made = []
+        self._made, self.monitor = [], None
 
     @classmethod
     def create(cls, directory, config: dict) -> "Run":
@@ -95,6 +95,8 @@ class Run:
     def train(self, model, data, epochs: int, held_out=None, **fit_options) -> StopOnSignal:
         """Fits up to ``epochs`` in all, keeping model, samples and history after each.
 
+        ``monitor``, a ``HealthMonitor``, watches. Where it stops a training that has diverged, files stay as they were.
+
         Args:
             model: as ``Run.model`` gives it.
             data: what to train on.
@@ -106,8 +108,9 @@ class Run:
             The callback that says whether a signal ended training; the model is saved in any case.
         """
         self.config["epochs"] = epochs
-        stop = StopOnSignal()
-        callbacks = [self._grid(model, data if held_out is None else held_out), _Keep(self), stop]
+        stop, self.monitor = StopOnSignal(), HealthMonitor()
+        grid = self._grid(model, data if held_out is None else held_out)
+        callbacks = [self.monitor, _Keep(self, grid), stop]
         options = {"validation_data": held_out, "initial_epoch": self.config["epochs_done"], **fit_options}
         try:
             model.fit(data, epochs=epochs, callbacks=callbacks, **options)
@@ -178,11 +181,15 @@ class Run:
 
 
 class _Keep(keras.callbacks.Callback):
-    """Keeps the model and its history after every epoch, and after the part of one that a signal ended."""
+    """Keeps the model, its history and a grid after every epoch, and after the part of one that a signal ended."""
 
-    def __init__(self, run):
+    def __init__(self, run, grid):
         super().__init__()
-        self.run, self._batches = run, 0
+        self.run, self.grid, self._batches = run, grid, 0
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.grid.set_model(model)
 
     def on_train_begin(self, logs=None):
         self.run.forget_later_history()
@@ -191,6 +198,9 @@ class _Keep(keras.callbacks.Callback):
         self._batches = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.run.monitor.diverged:
+            return
+        self.grid.on_epoch_end(epoch, logs)
         whole = not self.model.stop_training or self._batches == self.params["steps"]
         self.run.keep(self.model, epoch + whole, logs if whole else None)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from genzoo import plugins
+from genzoo.samplers import Samplers
 
 
 class State:
@@ -63,11 +65,15 @@ class State:
         super().save_own_variables(store)
         for i, variable in enumerate(self._random_state()):
             store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
+        for key, array in self._samplers.arrays().items():
+            store[f"sampler.{key}"] = array
 
     def load_own_variables(self, store):
         random_state = self._random_state()
         stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
         seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]
+        keys = [key for key in stored if key.startswith("sampler.")]
+        self._samplers = Samplers.from_arrays({key.partition(".")[2]: np.asarray(stored.pop(key)) for key in keys})
         super().load_own_variables(stored)
         for variable, value in zip(random_state, seeds, strict=True):
             variable.assign(value)

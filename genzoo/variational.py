@@ -48,6 +48,10 @@ class VariationalModel(GenerativeModel):
         """One number per pixel for latents; ``x`` are the images, for decoders that see what they predict."""
         return self.decoder(z)
 
+    def log_conditional(self, x, z, y=None):
+        r"""$\log p(x \mid z)$ of images in [0, 1] and latents, ``(batch,)``."""
+        return -self.pixels.nll(x, self.decoder_output(z, y, x))
+
     def log_weights(self, x, epsilon, y=None):
         r"""$\log w = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$ at $z = \mu + \sigma \epsilon$.
 
@@ -64,11 +68,15 @@ class VariationalModel(GenerativeModel):
         log_ratio = 0.5 * ops.sum(ops.square(epsilon) + log_variance - ops.square(z), axis=2)
         k = epsilon.shape[1]
         x, y = (None if t is None else ops.repeat(t, k, axis=0) for t in (x, y))
-        nll = self.pixels.nll(x, self.decoder_output(ops.reshape(z, (-1, self.latent_dim)), y, x))
-        return log_ratio - ops.reshape(nll, (-1, k))
+        log_p = self.log_conditional(x, ops.reshape(z, (-1, self.latent_dim)), y)
+        return log_ratio + ops.reshape(log_p, (-1, k))
 
     def encode_step(self, x, y=None):
         return self.posterior(x, y)[0]
+
+    def posterior_step(self, x, y=None):
+        mean, log_variance = self.posterior(x, y)
+        return mean, ops.exp(0.5 * log_variance)
 
     def decode_step(self, z, y=None):
         return self.pixels.mean(self.decoder_output(z, y))

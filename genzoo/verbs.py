@@ -7,10 +7,11 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.batches import check_images, check_labels, to_unit_interval
+from genzoo.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
 
-class Verbs:
+class Verbs(SamplerVerbs):
     """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``.
 
     Conditional models take ``labels`` everywhere but in ``classify``: one class id for all, or an array with one per
@@ -22,6 +23,7 @@ class Verbs:
         n: int,
         *,
         labels=None,
+        sampler: str | None = None,
         temperature: float = 1.0,
         truncation: float | None = None,
         seed: int | None = None,
@@ -32,8 +34,10 @@ class Verbs:
         Args:
             n: how many.
             labels: class ids for a model that takes labels: one, or ``n`` of them. By default 0, 1, 2, ... in turn.
-            temperature: factor on the latents; below 1 for less variety and more typical images.
-            truncation: latents come from the normal distribution cut off at plus and minus this (Brock et al. 2019).
+            sampler: where latents come from, of a model with an encoder: a name in ``genzoo.samplers`` that
+                ``fit_sampler`` has fitted. None for the prior.
+            temperature: factor on the latents of the prior; below 1 for less variety and more typical images.
+            truncation: the prior's latents are cut off at plus and minus this (Brock et al. 2019).
             seed: integer; the same seed gives the same latents on every backend. None draws fresh ones.
             batch_size: images per compiled call.
 
@@ -43,13 +47,16 @@ class Verbs:
         self._check_has_latents("sample")
         rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
         n, ids = positive_int("n", n), None
-        # A classifier has labels to learn from; its networks draw without, unless they are conditional.
-        if "conditional" in self.tags or (self.label_ids is not None and "classifier" not in self.tags):
+        if self.samples_by_label:
             classes = [i for i in self.label_ids if i >= 0]
             ids = np.resize(classes, n).astype("int32") if labels is None else self._ids(labels, n)
         elif labels is not None:
             raise self._takes_no_labels()
-        z = self._cooled(self.latents(n, rng, ids), rng, temperature, truncation)
+        fitted = self._fitted(sampler, temperature, truncation)
+        if fitted is None:
+            z = self._cooled(self.latents(n, rng, ids), rng, temperature, truncation)
+        else:
+            z = fitted.draw(n, rng, ids)
         return self._decoded(z, (ids,) if "conditional" in self.tags else (), batch_size)
 
     def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
@@ -132,6 +139,30 @@ class Verbs:
             totals.append(total)
         return np.concatenate(totals) - math.log(num_samples)
 
+    def conditional_gradient(self, x, z, *, labels=None, batch_size: int = 2048) -> tuple[np.ndarray, np.ndarray]:
+        r"""$\log p(x \mid z)$ and its gradient by z, which moves latents to where they explain an image.
+
+        Args:
+            x: images.
+            z: latents ``(n, K, latent_dim)``: K for each image.
+            labels: class ids, for a conditional model.
+            batch_size: decoded latents per compiled call, over images and their latents together.
+
+        Returns:
+            float32 arrays ``(n, K)``, in nats per image, and ``(n, K, latent_dim)``.
+        """
+        x = self._images_for("compute a likelihood", "likelihood", x)
+        if not hasattr(self, "log_conditional"):
+            raise NotImplementedError(
+                f"{type(self).__name__} must define log_conditional(x, z, y), which is log p(x | z)."
+            )
+        z = np.asarray(z, dtype="float32")
+        if z.ndim != 3 or len(z) != len(x) or z.shape[1] == 0 or z.shape[2] != self.latent_dim:
+            raise ValueError(f"Expected latents of shape ({len(x)}, K, {self.latent_dim}). Received: shape {z.shape}.")
+        size = max(1, positive_int("batch_size", batch_size) // z.shape[1])
+        found = self._run(self._condition_images, (x, z, *self._condition(labels, len(x))), size)
+        return found[..., 0], found[..., 1:]
+
     def interpolate(
         self, a, b, steps: int = 8, *, method: str = "linear", labels=None, batch_size: int = 256
     ) -> np.ndarray:
@@ -206,8 +237,24 @@ class Verbs:
     def _weigh_images(self, x, epsilon, *y):
         return self.log_weights(to_unit_interval(x), epsilon, *y)
 
+    def _condition_images(self, x, z, *y):
+        k = z.shape[1]
+        x, *y = (ops.repeat(t, k, axis=0) for t in (to_unit_interval(x), *y))
+        z = ops.reshape(z, (-1, self.latent_dim))
+        log_p, gradient = engine.value_and_input_gradient(lambda z: self.log_conditional(x, z, *y), z)
+        return ops.reshape(ops.concatenate([log_p[:, None], gradient], axis=1), (-1, k, 1 + self.latent_dim))
+
     def _decoded(self, z, condition, batch_size):
         return self._run(self.decode_step, (z, *condition), batch_size)
+
+    @property
+    def samples_by_label(self) -> bool:
+        """Whether ``sample`` takes labels. A classifier learns from some, but its networks may well draw without."""
+        return "conditional" in self.tags or (self.label_ids is not None and "classifier" not in self.tags)
+
+    def _check_encoder(self, what):
+        if "encoder" not in self.tags:
+            raise NotImplementedError(f"{type(self).__name__} has no encoder, so it cannot {what}.")
 
     def _check_has_latents(self, what):
         if "translation" in self.tags:

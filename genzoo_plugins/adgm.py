@@ -157,8 +157,13 @@ class ADGM(GenerativeModel):
         return ops.softmax(ops.squeeze(self.classifier([a, x]), 1))
 
     def encode_step(self, x, y=None):
+        return self.posterior_step(x, y)[0]
+
+    def posterior_step(self, x, y=None):
+        """Of q(z | a, y, x) at the mean of the auxiliary."""
         x, a = self._with_auxiliary(x)
-        return ops.squeeze(self.encoder([a, ops.expand_dims(self.one_hot(y), 1), x])[0], 1)
+        mean, log_variance = self.encoder([a, ops.expand_dims(self.one_hot(y), 1), x])
+        return ops.squeeze(mean, 1), ops.squeeze(ops.exp(0.5 * log_variance), 1)
 
     def decode_step(self, z, y=None):
         y, z = ops.expand_dims(self.one_hot(y), 1), ops.expand_dims(z, 1)

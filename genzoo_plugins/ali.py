@@ -155,3 +155,7 @@ class ALI(JointGame):
 
     def encode_step(self, x, y=None):
         return ops.split(self.encoder(x), 2, axis=1)[0]
+
+    def posterior_step(self, x, y=None):
+        mean, log_sigma = ops.split(self.encoder(x), 2, axis=1)
+        return mean, ops.exp(log_sigma)

@@ -648,3 +648,25 @@ def test_no_images_or_too_few_labels_are_refused():
 
 def test_double_precision_images_arrive_single():
     assert ImageBatches(np.zeros((4, 2, 2, 1)))[0][0].dtype == np.float32
+
+
+def test_binarised_pixels_are_drawn_once_with_the_grey_value_as_probability():
+    grey = data.load("digits").images
+    drawn = [data.load("digits", binarise=seed).images for seed in (0, 0, 1)]
+    assert drawn[0].dtype == bool
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).any()
+    for value in np.unique(grey):
+        there = drawn[0][grey == value]
+        p = value / 255
+        assert abs(there.mean() - p) <= 5 * np.sqrt(p * (1 - p) / there.size)
+    np.testing.assert_array_equal(data.load("digits", binarise="threshold").images, grey > 127)
+    assert (data.load("digits", "test", binarise=0).images[:200] != drawn[0][:200]).any()
+
+
+def test_what_cannot_be_binarised_is_refused(tmp_path):
+    np.savez(tmp_path / "float.npz", image=np.full((3, 4, 4, 1), 0.5, "float32"))
+    with pytest.raises(ValueError, match=r"`binarise` takes grey images, uint8. Received: float32, binarise=0"):
+        data.load(str(tmp_path / "float.npz"), binarise=0)
+    with pytest.raises(ValueError, match=r"`binarise` must be an integer of at least 0. Received: binarise='often'"):
+        data.load("digits", binarise="often")

@@ -106,6 +106,19 @@ def test_load_knows_them_at_any_size():
     assert set(named.OFFLINE) <= set(data.sources())
 
 
+def test_drawn_at_another_size_they_are_as_sharp_and_in_proportion(everything):
+    (images, labels), (_, _, truth) = sprites("test", size=128), everything
+    assert (images.shape, images.dtype, np.unique(images).tolist()) == ((5184, 128, 128, 1), np.uint8, [0, 255])
+    np.testing.assert_array_equal(labels, everything[1][4::5])
+    np.testing.assert_allclose(areas(images), 4 * areas(everything[0][4::5]), rtol=0.2)
+    columns = (images[..., 0] > 0).sum(1) @ np.arange(128.0) / areas(images)
+    np.testing.assert_allclose(columns, 30.5 + 66 * truth["x"][4::5], atol=0.5)
+    for size in (32, 45):
+        assert len(np.unique(sprites("test", size)[0].reshape(5184, -1), axis=0)) > 0.95 * 5184 * 2 / 3
+    with pytest.raises(ValueError, match=r"`size` must be at least 32.*Received: size=31"):
+        sprites(size=31)
+
+
 def test_unknown_split_says_which_there_are():
     with pytest.raises(ValueError, match=r"Unknown split of 'sprites'. Received: 'tset'. Did you mean 'test'"):
         data.load("sprites", "tset")

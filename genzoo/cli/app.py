@@ -227,16 +227,71 @@ def sample(
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture to write.")] = Path("grid.png"),
     columns: Annotated[int | None, typer.Option(min=1, help="Images per row.", show_default="square")] = None,
     label: Annotated[int | None, typer.Option(help="Class, of a conditional model.", show_default="all")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Of latents: 'gaussian-mixture', ...", show_default="the prior")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     backend: BackendOption = None,
 ):
-    """Writes a grid of new images."""
+    """Writes a grid of new images. A sampler that the file does not hold is fitted to the run's data."""
     _use(backend)
-    from genzoo import saving, viz
+    from genzoo import samplers, saving, viz
 
+    if sampler is not None:
+        samplers.check_name(sampler)
     model = saving.load(source, compile=False)
-    viz.save_image(output, viz.image_grid(model.sample(n, labels=label, seed=seed), columns))
+    if source.is_dir() and sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers:
+        model.fit_sampler(sampler, _load_data(_runs().Run.open(source).config, model)[0])
+    viz.save_image(output, viz.image_grid(model.sample(n, labels=label, sampler=sampler, seed=seed), columns))
     _say(f"{n} images in {output}")
+
+
+@app.command()
+def evaluate(
+    source: Annotated[Path, typer.Argument(metavar="RUN_OR_FILE", help="A run or a .keras file.", show_default=False)],
+    metrics: Annotated[str | None, typer.Option(help="Names, with commas.", show_default="the usual ones")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Images to sample.")] = 10_000,
+    data: Annotated[str | None, typer.Option(help="As for train.", show_default="the run's")] = None,
+    split: Annotated[str | None, typer.Option(help="Part to judge by.", show_default="test, or else train")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize real images.", show_default="the run's")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="'mnist', 'fashion_mnist' or 'inception'.", show_default="the data's")
+    ] = None,
+    sampler: Annotated[str | None, typer.Option(help="Of the latents.", show_default="the prior")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="METRIC.KEY=VALUE", help="Its argument.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples and estimates.")] = 0,
+    backend: BackendOption = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File.", show_default="metrics.json")] = None,
+):
+    """Scores a trained model against data that it has not seen, and writes every score with its protocol."""
+    _use(backend)
+    from genzoo.cli.evaluate import show
+
+    show(
+        console, source, metrics=metrics, samples=samples, data_name=data, split=split, image_size=image_size,
+        features=features, sampler=sampler, arguments=_parsed(set_ or []), seed=seed, output=output,
+    )  # fmt: skip
+
+
+@app.command()
+def reproduce(
+    claims: Annotated[list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Ids.", show_default=False)] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the claims, and how far they are.")] = False,
+    table: Annotated[Path | None, typer.Option(help="Print the rows of this file as a Markdown table.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Add the row to this file.")] = None,
+    out: Annotated[Path, typer.Option(help="Directory of the runs.")] = Path("runs/reproduce"),
+    epochs: Annotated[int | None, typer.Option(min=1, help="Fewer than the claim's, to shorten it.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes all that is random.")] = 0,
+    file: Annotated[Path | None, typer.Option(help="Claims in TOML.", show_default="genzoo's own")] = None,
+    backend: BackendOption = None,
+):
+    """Trains and scores what papers say of the models, and writes ours beside it. An interrupted one goes on."""
+    _use(backend)
+    from genzoo.cli.reproduce import show
+
+    show(
+        console, claims or [], list_=list_, table=table, record=record, out=out, epochs=epochs, seed=seed, file=file
+    )  # fmt: skip
 
 
 def _train(run, model, data, held_out, epochs):
@@ -244,6 +299,9 @@ def _train(run, model, data, held_out, epochs):
     _say(f"{run.config['model']} on {run.config['data']['name']}, {_backend()}, into {run.directory}")
     stopped = run.train(model, data, epochs, held_out, verbose=1 if console.is_terminal else 2)
     done = run.config["epochs_done"]
+    if run.monitor.diverged:
+        kept = f"The model of epoch {done} is kept in {run.model_path}" if done else "No model was saved"
+        raise ValueError(f"Training diverged in epoch {run.monitor.findings[-1].epoch} of {epochs}. {kept}.")
     if done < epochs:
         _say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
         _say(f"Go on: genzoo resume {run.directory}")
@@ -259,6 +317,7 @@ def _load_data(config, model):
     source = config["data"]
     options = {"batch_size": source["batch_size"], "image_size": source["image_size"], "seed": config["seed"]}
     if "translation" not in model.tags:
+        options["binarise"] = source.get("binarise")
         images = data.load(source["name"], source["split"], shuffle=True, **options)
         if source.get("labels"):
             images = data.semi_supervised(images, num_labelled=source["labels"], seed=config["seed"])

@@ -1,11 +1,13 @@
 """``load``: one function for every source."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from genzoo.batches import ImageBatches, check_images
 from genzoo.data import files, named
+from genzoo.validation import natural_number
 
 
 def load(
@@ -17,6 +19,7 @@ def load(
     shuffle: bool | None = None,
     seed: int = 0,
     data_dir: str | None = None,
+    binarise: int | str | None = None,
 ):
     """Images (and labels, where there are any) in batches.
 
@@ -33,6 +36,8 @@ def load(
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
+        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each is
+            drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008). Another split has other draws.
 
     Returns:
         A ``genzoo.batches.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
@@ -66,6 +71,8 @@ def load(
     else:
         found = named.tfds_or_keras(name_or_path, split, size, data_dir)
     if not isinstance(found, tuple):  # too large for memory: a tf.data.Dataset
+        if binarise is not None:
+            raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
         return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
     images, labels = found
     images = images[..., None] if np.ndim(images) == 3 else images
@@ -74,7 +81,18 @@ def load(
     check_images(images)
     if size is not None and images.shape[1:3] != tuple(size):
         images = np.stack([files.resized(image, size) for image in images])
+    if binarise is not None:
+        images = _binary(images, binarise, split)
     return ImageBatches(images, labels, batch_size, shuffle, seed)
+
+
+def _binary(images, binarise, split):
+    if images.dtype != np.uint8:
+        raise ValueError(f"`binarise` takes grey images, uint8. Received: {images.dtype}, binarise={binarise!r}")
+    if binarise == "threshold":
+        return images > 127
+    rng = np.random.default_rng([natural_number("binarise", binarise), zlib.crc32(split.encode())])
+    return rng.integers(0, 255, images.shape, dtype="uint8") < images
 
 
 def sources() -> list[str]:

@@ -11,6 +11,9 @@ Factors, the slowest first:
         and the ellipse look alike after 180 degrees.
     x, y: 0, 1/11, ..., 1; the middle of the shape goes 3 pixels further with each, to the right and down.
 
+``load("sprites", image_size=32)`` reduces these images, to grey edges; ``sprites(size=32)`` draws smaller or larger
+ones, black and white as well.
+
 Reference:
     @misc{matthey2017dsprites,
       title={dSprites: Disentanglement testing Sprites dataset},
@@ -25,6 +28,7 @@ import itertools
 import numpy as np
 
 from genzoo.errors import unknown_name
+from genzoo.validation import positive_int
 
 SHAPES = ("square", "ellipse", "heart")
 FACTORS = {
@@ -34,22 +38,37 @@ FACTORS = {
     "x": np.linspace(0, 1, 12),
     "y": np.linspace(0, 1, 12),
 }
-SIZE, STEP = 64, 3
-TILE = SIZE - STEP * (len(FACTORS["x"]) - 1)  # what is left for a shape: 31 pixels, odd, so that it has a middle
+SIZE, STEP = 64, 3  # the tile that is left for a shape has 31 pixels, and a middle among them
 # The fifth part of the grid to test on: every fifth image, which is another set of places for every shape and turn.
 PARTS = {"train": lambda i: i % 5 != 4, "test": lambda i: i % 5 == 4, "all": lambda i: i >= 0}
 
 
-def sprites(split: str = "train"):
-    """``(images, labels)``: uint8 ``(n, 64, 64, 1)`` and the shape of each as int64."""
+def sprites(split: str = "train", size: int = SIZE):
+    """``(images, labels)``: uint8 ``(n, size, size, 1)`` and the shape of each as int64.
+
+    Args:
+        split: ``"train"``, ``"test"`` or ``"all"``.
+        size: height and width, at least 32. The steps of x and y are whole pixels, ``size * 3 // 64``, and the shapes
+            fill the tile that they leave: unless ``size`` is a multiple of 64, they are larger beside their paths.
+            Below 51 a few squares of different scale and orientation fall on the same pixels.
+
+    Example:
+    >>> images, labels = sprites("test", size=32)
+    >>> images.shape, sorted(set(images.ravel().tolist()))
+    ((5184, 32, 32, 1), [0, 255])
+    """
+    if positive_int("size", size) < SIZE // 2:
+        raise ValueError(f"`size` must be at least {SIZE // 2}, so that shapes can be told apart. Received: {size=}")
+    step = size * STEP // SIZE
+    side = size - step * (len(FACTORS["x"]) - 1)
     chosen = _chosen(split)
     shape, scale, orientation, column, row = np.indices([len(values) for values in FACTORS.values()]).reshape(5, -1)
-    tiles = np.stack([_tile(*turned) for turned in itertools.product(*list(FACTORS.values())[:3])])
+    tiles = np.stack([_tile(side, *turned) for turned in itertools.product(*list(FACTORS.values())[:3])])
     tile = np.ravel_multi_index((shape, scale, orientation), [len(v) for v in list(FACTORS.values())[:3]])
-    images = np.zeros((len(chosen), SIZE, SIZE, 1), "uint8")
+    images = np.zeros((len(chosen), size, size, 1), "uint8")
     for image, i in zip(images, chosen, strict=True):
-        top, left = STEP * row[i], STEP * column[i]
-        image[top : top + TILE, left : left + TILE, 0] = tiles[tile[i]]
+        top, left = step * row[i], step * column[i]
+        image[top : top + side, left : left + side, 0] = tiles[tile[i]]
     return images, shape[chosen].astype("int64")
 
 
@@ -71,9 +90,9 @@ def _chosen(split):
     return index[PARTS[split](index)]
 
 
-def _tile(shape, scale, orientation):
+def _tile(side, shape, scale, orientation):
     """One shape in the middle of a tile, 0 or 255; at scale 1 and any orientation it just fits."""
-    right, down = np.meshgrid(*[(np.arange(TILE) - TILE // 2) / (TILE / 2 * scale)] * 2)
+    right, down = np.meshgrid(*[(np.arange(side) - (side - 1) / 2) / (side / 2 * scale)] * 2)
     cosine, sine = np.cos(orientation), np.sin(orientation)
     x, y = cosine * right - sine * down, -sine * right - cosine * down
     if SHAPES[shape] == "square":

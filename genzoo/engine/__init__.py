@@ -5,6 +5,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``TrainingStep``: a mixin that gives a model Keras' ``train_step`` and ``test_step`` on top of its ``run_step``;
 - ``record(fn, variables, inputs)``: what ``fn`` returns, and its gradients on demand;
 - ``input_gradient(fn, x)``: the gradient of ``sum(fn(x))`` by ``x``, itself differentiable (gradient penalties);
+- ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, of which nothing is differentiated further;
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: ``fn`` from arrays to a tensor, compiled, without gradients;
@@ -44,6 +45,7 @@ pin_seeds = _native.pin_seeds
 record = _native.record
 uniform = _native.uniform
 update = _native.update
+value_and_input_gradient = _native.value_and_input_gradient
 weights_kept = _native.weights_kept
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "uniform",
     "update",
     "value_and_grad",
+    "value_and_input_gradient",
     "weights_kept",
 ]
 

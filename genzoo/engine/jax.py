@@ -60,6 +60,15 @@ def input_gradient(fn, x):
     return jax.grad(lambda x: keras.ops.sum(fn(x)))(x)
 
 
+def value_and_input_gradient(fn, x):
+    def total(x):
+        value = fn(x)
+        return keras.ops.sum(value), value
+
+    (_, value), gradient = jax.value_and_grad(total, has_aux=True)(x)
+    return value, gradient
+
+
 def compile_inference(model, fn):
     variables = model.variables  # collected once: Keras walks through all layers for them
 

@@ -33,6 +33,13 @@ def input_gradient(fn, x):
     return tape.gradient(total, x)
 
 
+def value_and_input_gradient(fn, x):
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        value = fn(x)
+    return value, tape.gradient(value, x)
+
+
 def compile_inference(model, fn):
     return _any_batch_size(fn)
 

@@ -38,6 +38,13 @@ def input_gradient(fn, x):
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
+def value_and_input_gradient(fn, x):
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        value = fn(x)
+        return value.detach(), torch.autograd.grad(value.sum(), x)[0]
+
+
 def compile_inference(model, fn):
     recorded = Recorded(lambda *tensors: [fn(*tensors)], state=list)
 

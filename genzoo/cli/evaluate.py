@@ -1,0 +1,124 @@
+"""``genzoo evaluate``: scores of a trained model, as a table and as a file that says what they depend on."""
+
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from genzoo import data, evaluation, samplers, saving, scores
+from genzoo.runs import Run
+
+WITH_TRAIN = {"train", "train_labels"}  # what a score may need of the training images
+
+
+def show(console, source, *, metrics, data_name, split, image_size, features, arguments, output, **options):
+    """Evaluates a model, prints the table and writes the file; ``options`` are for ``genzoo.evaluate``."""
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    arguments = by_metric(arguments)
+    for name in {*(names or []), *arguments}:
+        scores.find(name, arguments.get(name, ()))
+    model, known = saving.load(source, compile=False), _trained_on(source, data_name)
+    data_name = data_name or known.get("name")
+    if data_name is None:
+        raise ValueError(f"{source} does not say what it was trained on. Name the data: --data NAME")
+    prepared = {"image_size": image_size or known.get("image_size"), "binarise": known.get("binarise")}
+    real, split = _real(data_name, split, prepared)
+    unfitted = options["sampler"] in samplers.NAMES[1:] and options["sampler"] not in model.fitted_samplers
+    if unfitted or any(scores.SCORES[name].needs & WITH_TRAIN for name in [*(names or []), *arguments]):
+        options["train"] = data.load(data_name, known.get("split", "train"), **prepared)
+    if unfitted:
+        model.fit_sampler(options["sampler"], options["train"])
+    if data_name == "sprites":
+        options["factors"] = data.sprites.factors(split)
+    features = features or evaluation.default_features(data_name)
+    found = evaluation.evaluate(
+        model, real, metrics=names, features=features, split=split, arguments=arguments, **options
+    )
+    path = Path(source) / "model.keras" if Path(source).is_dir() else Path(source)
+    output = output or (path.with_name("metrics.json") if Path(source).is_dir() else path.with_suffix(".metrics.json"))
+    document = {
+        "model": {"file": path.name, "sha256": evaluation.sha256(path), "class": type(model).__name__},
+        "data": {"name": data_name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
+        "date": evaluation.now(),
+        "commit": evaluation.commit(),
+        "scores": found,
+    }
+    evaluation.write_json(output, document)
+    console.print(table_of(found))
+    if shared := in_words(shared_settings(found)):
+        console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
+    console.print(f"\nEvery score with its protocol: {output}", highlight=False, markup=False, soft_wrap=True)
+
+
+def by_metric(pairs: dict) -> dict:
+    """``{"nll.num_samples": 50}`` as ``{"nll": {"num_samples": 50}}``."""
+    arguments = {}
+    for key, value in pairs.items():
+        metric, dot, name = key.partition(".")
+        if not dot:
+            raise ValueError(f"--set takes METRIC.KEY=VALUE, such as nll.num_samples=500. Received: {key!r}")
+        arguments.setdefault(metric.replace("_", "-"), {})[name] = value
+    return arguments
+
+
+def table_of(found: dict) -> Table:
+    """The scores, what is beside each, and the settings in which its protocol differs from the others'."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("metric", "score", "beside", "by"):
+        table.add_column(column, style="bold" if column == "metric" else None, no_wrap=column in ("metric", "score"))
+    shared = shared_settings(found)
+    for name, result in found.items():
+        beside = [
+            f"{key.replace('_', ' ')} {_number(value)}"
+            for key, value in result.items()
+            if key not in ("value", "protocol") and not isinstance(value, list)
+        ]
+        own = {key: value for key, value in _settings(result["protocol"]).items() if key not in shared}
+        table.add_row(*map(escape, (name, _number(result["value"]), ", ".join(beside), in_words(own))))
+    return table
+
+
+def shared_settings(found: dict) -> dict:
+    """What several protocols hold and no two hold differently."""
+    held = {}
+    for result in found.values():
+        for key, value in _settings(result["protocol"]).items():
+            held.setdefault(key, []).append(value)
+    return {key: values[0] for key, values in held.items() if len(values) > 1 and len(set(values)) == 1}
+
+
+def in_words(settings: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def _settings(protocol):
+    """Counts, features, seed and settings of a score's own, short."""
+    found = {key: value for key, value in protocol.items() if isinstance(value, (int, float))}
+    if "features" in protocol:
+        name, digest = protocol["features"]["name"], protocol["features"].get("sha256") or ""
+        found["features"] = f"{name} {digest[:8]}".strip()
+    return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in found.items()}
+
+
+def _number(value):
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"
+    return "-" if value is None else str(value)
+
+
+def _trained_on(source, data_name):
+    """What a run says of the data it was trained on, if that is what to judge by; of a bare file nothing is known."""
+    if not (Path(source) / "run.json").exists():
+        return {}
+    known = Run.open(source).config["data"]
+    return known if data_name in (None, known["name"]) else {}
+
+
+def _real(name, split, options):
+    """The images to judge by and the name of their part: the test part where there is one, if nobody chose."""
+    if split is not None:
+        return data.load(name, split, shuffle=False, **options), split
+    try:
+        return data.load(name, "test", **options), "test"
+    except ValueError:  # it has none; what else may be wrong is wrong with the other part too
+        return data.load(name, "train", shuffle=False, **options), "train"

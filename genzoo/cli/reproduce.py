@@ -1,0 +1,69 @@
+"""``genzoo reproduce``: trains and scores what papers say, and puts ours beside it."""
+
+import contextlib
+import sys
+
+from rich.markup import escape
+from rich.padding import Padding
+
+from genzoo import claims as claims_
+from genzoo import evaluation
+from genzoo.errors import unknown_name
+
+
+def show(console, names, *, list_, table, record, out, epochs, seed, file):
+    """Reproduces the claims of these names, or shows all."""
+    known = claims_.load(file or claims_.SHIPPED)
+    for name in names:
+        if name not in known:
+            raise unknown_name("claim", name, known, "`genzoo reproduce --list` shows them.")
+    if table is not None:
+        print(claims_.markdown_table(known, claims_.read_rows(table)), end="")
+    elif list_ or not names:
+        _list(console, [known[name] for name in names] or known.values(), out, seed)
+    else:
+        for name in names:
+            _reproduce(console, known[name], out, epochs, seed, record)
+
+
+def _reproduce(console, claim, out, epochs, seed, record):
+    from genzoo import reproduction
+
+    def say(text):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    directory = reproduction.directory_of(out, claim.id, seed)
+    say(f"{claim.title}, into {directory}. Budget: {claims_.budget(claim)}")
+    verbose = 1 if console.is_terminal else 2
+    row = None
+    with contextlib.suppress(KeyboardInterrupt):  # where it comes while scoring; training ends by itself
+        row = reproduction.reproduce(claim, out, epochs=epochs, seed=seed, say=say, verbose=verbose)
+    if row is None:
+        say(f"Stopped. Go on: {_command(claim, out, epochs, seed)}")
+        sys.exit(130)
+    verdict = {True: "the same", False: "not the same", None: "no verdict"}[row["reproduced"]["last"]]
+    short = f" (shortened: {row['epochs']} of {row['epochs_of_claim']} epochs)" if row["shortened"] else ""
+    last, best = (f"{row[which]['value']} in epoch {row[which]['epoch']}" for which in ("last", "best"))
+    say(f"{claim.id}: the source says {claim.paper} {claim.unit}; ours is {last}{short}, best {best}.")
+    say(f"Same if {row['same_if']}: {verdict}. Row: {directory / 'row.json'}")
+    if record is not None:
+        evaluation.write_json(record, claims_.with_row(claims_.read_rows(record), row))
+
+
+def _command(claim, out, epochs, seed):
+    given = {"--out": (out, "runs/reproduce"), "--epochs": (epochs, None), "--seed": (seed, 0)}
+    return " ".join(
+        [claim.command, *(f"{key} {value}" for key, (value, usual) in given.items() if str(value) != str(usual))]
+    )
+
+
+def _list(console, chosen, out, seed):
+    from genzoo import reproduction
+
+    for claim in chosen:
+        stated = claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
+        console.print(
+            f"[bold]{escape(claim.id)}[/]: {escape(reproduction.state_of(claim, out, seed))}", highlight=False
+        )
+        about = f"{claim.title}. Source: {stated}. Same if: {claim.condition()}. {claims_.budget(claim)}."
+        console.print(Padding(escape(about), (0, 0, 0, 4), style="dim"), highlight=False)
