@@ -180,16 +180,23 @@ def with_row(rows: list[dict], row: dict) -> list[dict]:
 
 
 def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
-    """Claims and the rows of those that were run, as Markdown; the others are "not yet run"."""
-    columns = ("claim", "source says", "ours, last", "ours, best", "same if", "same", "also", "run")
-    lines = [columns, ("---",) * len(columns)]
+    """Claims beside what came out, and below how it did, as two tables in Markdown; the others are "not yet run"."""
+    results = [("claim", "source says", "ours, last", "ours, best", "same if", "same")]
+    runs = [("claim", "minutes", "run", "also")]
     for claim in claims.values():
-        own = [row for row in rows if row["claim"] == claim.id]
         first = (f"`{claim.id}`: {claim.title}", _stated(claim))
-        lines += [(*first, *_told(claim, row)) for row in own] or [
-            (*first, "not yet run", "", claim.condition(), "", "", f"budget {budget(claim)}")
-        ]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        own = [row for row in rows if row["claim"] == claim.id]
+        results += [(*first, *_told(claim, row)) for row in own]
+        runs += [(f"`{claim.id}`", f"{row['minutes']:g}", _ran(row), _also(row)) for row in own]
+        if not own:
+            results.append((*first, "not yet run", "", claim.condition(), ""))
+            runs.append((f"`{claim.id}`", "", f"budget {budget(claim)}", ""))
+    return f"{_table(results)}\n{_table(runs)}"
+
+
+def _table(lines):
+    head, *body = lines
+    return "".join("| " + " | ".join(line) + " |\n" for line in (head, ["---"] * len(head), *body))
 
 
 def budget(claim: Claim) -> str:
@@ -208,10 +215,16 @@ def _told(claim, row):
     verdict = {True: "yes", False: "no", None: "-"}[row["reproduced"]["last"]]
     if row["epochs"] < row["epochs_of_claim"]:
         last += f", shortened: {row['epochs']} of {row['epochs_of_claim']} epochs"
-    also = ", ".join(f"{name} {_rounded(value)}" for name, value in row["also"].items())
+    return last, best, claim.condition(), verdict
+
+
+def _ran(row):
     seeds = "seed " + ", ".join(map(str, row["seeds"]))
-    run = f"{row['minutes']:g} min, {row['backend']}, {row['hardware']}, {seeds}, {row['commit']}, {row['date'][:10]}"
-    return last, best, claim.condition(), verdict, also, run
+    return ", ".join([row["backend"], row["hardware"], seeds, row["commit"], row["date"][:10]])
+
+
+def _also(row):
+    return ", ".join(f"{name} {_rounded(value)}" for name, value in row["also"].items())
 
 
 def _rounded(value):

@@ -5,7 +5,7 @@ $q(z) = \frac1N \sum_i q(z \mid x_i)$, are another distribution, and what the de
 is poor. A density fitted to the codes afterwards closes the gap: a plain autoencoder on MNIST has an FID of 58.7 with a
 Gaussian and of 10.7 with a mixture of ten (Ghosh et al. 2020).
 
-- ``"standard-normal"``: the prior that the model was trained with, as without a sampler. It needs no fit.
+- ``"standard-normal"``: the prior, as without a sampler, of a model that was trained with this one. It needs no fit.
 - ``"gaussian-mixture"``: scikit-learn's ``GaussianMixture`` with full covariances, fitted to a draw of every q(z | x).
 - ``"aggregated-posterior"``: an image at random, then a draw of its q(z | x), the mixture above itself. Of an encoder
   without noise these are the codes, so samples are then reconstructions.
@@ -269,6 +269,11 @@ class SamplerVerbs:
         check_name(sampler)
         self._check_encoder("draw from a sampler of latents")
         if sampler == NAMES[0]:
+            if not self.gaussian_prior:
+                raise ValueError(
+                    f"The prior of {type(self).__name__} is not a standard normal. Received: {sampler=}. Leave it out "
+                    "to draw from the prior."
+                )
             return None
         if temperature != 1.0 or truncation is not None:
             raise ValueError(

@@ -258,11 +258,15 @@ def test_a_row_says_all_that_its_numbers_depend_on(root, row):
 def test_a_row_that_was_recorded_is_in_the_table(root, row):
     row, _ = row
     table = reproduce(root, "--table", root / "rows.json")
-    head, rule, tiny, other = table.splitlines()
-    assert len({line.count(" | ") for line in (head, rule, tiny, other)}) == 1
-    for text in (f"{row['last']['value']:.4g} (epoch 2), shortened: 2 of 100000 epochs", "at most 100", "seed 3"):
-        assert text in tiny.replace(f"{row['last']['value']:.2f}", f"{row['last']['value']:.4g}")
-    assert "| not yet run |" in other
+    results, runs = (part.splitlines() for part in table.split("\n\n"))
+    for part in (results, runs):
+        assert len({line.count(" | ") for line in part}) == 1
+    for text in (f"{row['last']['value']:.4g} (epoch 2), shortened: 2 of 100000 epochs", "at most 100"):
+        assert text in results[2].replace(f"{row['last']['value']:.2f}", f"{row['last']['value']:.4g}")
+    assert "seed 3" in runs[2]
+    assert f"| {row['minutes']:g} | {row['backend']}, " in runs[2]
+    assert "| not yet run |" in results[3]
+    assert "| budget " in runs[3]
     again = claims.with_row([row, {**row, "seeds": [4]}], {**row, "minutes": 7.0})
     assert [(r["seeds"], r["minutes"]) for r in again] == [([4], row["minutes"]), ([3], 7.0)]
 

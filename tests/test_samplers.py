@@ -131,6 +131,8 @@ def test_standard_normal_is_the_prior(trained):
     for options in ({}, {"temperature": 0.5}, {"truncation": 1.0}):
         prior = model.sample(4, seed=1, **options)
         np.testing.assert_array_equal(model.sample(4, sampler="standard-normal", seed=1, **options), prior)
+    with pytest.raises(ValueError, match="The prior of AAE is not a standard normal"):
+        trained["aae"].sample(4, sampler="standard-normal")
 
 
 def forms(x, y):
