@@ -163,11 +163,14 @@ def _required(field):
 def read_rows(path) -> list[dict]:
     """The rows that a file holds, or none if there is no such file."""
     try:
-        return json.loads(Path(path).read_text())
+        rows = json.loads(Path(path).read_text())
     except FileNotFoundError:
         return []
     except ValueError as error:
         raise ValueError(f"{path} is no file of rows ({error}).") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "claim" in row for row in rows):
+        raise ValueError(f"{path} is no file of rows: expected a list of them, as --record writes it.")
+    return rows
 
 
 def with_row(rows: list[dict], row: dict) -> list[dict]:
@@ -180,7 +183,7 @@ def with_row(rows: list[dict], row: dict) -> list[dict]:
 
 
 def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
-    """Claims beside what came out, and below how it did, as two tables in Markdown; the others are "not yet run"."""
+    """Claims beside what came out, what differs, and how it was run, in Markdown; the others are "not yet run"."""
     results = [("claim", "source says", "ours, last", "ours, best", "same if", "same")]
     runs = [("claim", "minutes", "run", "also")]
     for claim in claims.values():
@@ -191,7 +194,8 @@ def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
         if not own:
             results.append((*first, "not yet run", "", claim.condition(), ""))
             runs.append((f"`{claim.id}`", "", f"budget {budget(claim)}", ""))
-    return f"{_table(results)}\n{_table(runs)}"
+    notes = "".join(f"- `{claim.id}`: {claim.note}\n" for claim in claims.values() if claim.note)
+    return "\n".join(part for part in (_table(results), notes, _table(runs)) if part)
 
 
 def _table(lines):
@@ -211,7 +215,7 @@ def _stated(claim):
 
 
 def _told(claim, row):
-    best, last = (f"{_rounded(row[which]['value'])} (epoch {row[which]['epoch']})" for which in ("best", "last"))
+    best, last = (f"{rounded(row[which]['value'])} (epoch {row[which]['epoch']})" for which in ("best", "last"))
     verdict = {True: "yes", False: "no", None: "-"}[row["reproduced"]["last"]]
     if row["epochs"] < row["epochs_of_claim"]:
         last += f", shortened: {row['epochs']} of {row['epochs_of_claim']} epochs"
@@ -224,8 +228,9 @@ def _ran(row):
 
 
 def _also(row):
-    return ", ".join(f"{name} {_rounded(value)}" for name, value in row["also"].items())
+    return ", ".join(f"{name} {rounded(value)}" for name, value in row["also"].items())
 
 
-def _rounded(value):
+def rounded(value: float | None) -> str:
+    """To four digits."""
     return "-" if value is None else f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"

@@ -95,6 +95,8 @@ def evaluate(
         sampler=sampler,
     )
     _check_size(model, real)
+    if subject.labels is not None and len(subject.labels) != len(real):
+        raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(subject.labels)} labels.")
     made_with = {"split": split, "backend": keras.backend.backend(), "versions": versions()}
     found = {}
     for name in _possible(subject, metrics, arguments):
@@ -145,6 +147,7 @@ def now() -> str:
 def write_json(path, document) -> None:
     """Strict JSON, written beside its place and renamed."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

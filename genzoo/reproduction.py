@@ -41,9 +41,14 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
         The row, or None if a signal ended the training; call it again to go on.
 
     Raises:
-        ValueError: the run there is of another claim or backend, or is further than ``epochs``.
+        ValueError: the run there is of another claim, backend or score, or is further than ``epochs``; there are more
+            ``epochs`` than the claim's; one of its scores is unknown.
     """
     epochs = claim.epochs if epochs is None else epochs
+    if epochs > claim.epochs:
+        raise ValueError(f"`epochs` shortens a claim, and {claim.id!r} is of {claim.epochs}. Received: epochs={epochs}")
+    for name in {*claim.scored_by, *claim.arguments}:
+        scores.find(name, claim.arguments.get(name, ()))
     directory = directory_of(root, claim.id, seed)
     run = _run(claim, directory, seed, epochs)
     if (row := read_row(root, claim.id, seed)) and row["epochs"] == epochs:  # only its verdict may have changed
@@ -58,11 +63,11 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
                 continue
             if until > run.config["epochs_done"]:
                 with progress.timed("training"):
-                    run.train(model, parts["train"], until, verbose=verbose)
+                    stopped = run.train(model, parts["train"], until, verbose=verbose)
+                if stopped.received:  # maybe after the last batch, when there was nothing left to stop
+                    return None
             if run.monitor and run.monitor.diverged:
                 raise ValueError(f"{claim.id} diverged after epoch {run.config['epochs_done']} of {epochs}.")
-            if run.config["epochs_done"] < until:
-                return None
             with progress.timed("scoring"):
                 found = evaluate(claim, model, parts, seed)
             progress.add(claim, until, found, run.model_path)
@@ -201,7 +206,9 @@ def _run(claim, directory, seed, epochs):
     source["batch_size"] = claim.batch_size or runs.new_model(config).batch_size
     if "binarise" in claim.data:
         source["binarise"] = claim.data["binarise"]
-    config |= {"data": source, "claim": claim.id}
+    scored = {"by": claim.scored_by, "test": claim.data["test"], "samples": claim.samples, "features": claim.features}
+    scored |= {"arguments": claim.arguments, "validation": claim.data.get("validation")}
+    config |= {"data": source, "claim": claim.id, "scored": scored}
     if not (directory / "run.json").exists():
         return runs.Run.create(directory, {**config, "epochs": epochs})
     run, backend = runs.Run.open(directory), keras.backend.backend()
@@ -224,7 +231,8 @@ def _judged(row, claim, root, seed):
     other = read_row(root, claim.than, seed) if claim.than else None
     other = other and other["last"]["value"]
     verdicts = {which: claim.reproduced(row[which]["value"], other) for which in ("best", "last")}
-    return {**row, **({"other": other} if claim.than else {}), "reproduced": verdicts}
+    said = {"paper": claim.paper, "unit": claim.unit, "source": claim.source, "same_if": claim.condition()}
+    return {**row, **said, **({"other": other} if claim.than else {}), "reproduced": verdicts}
 
 
 def _written(row, directory):

@@ -253,6 +253,11 @@ class SamplerVerbs:
         """The names that ``sample`` takes as ``sampler`` beside the prior's: fitted, and to the weights as they are."""
         return self._samplers.names(self._checksum())
 
+    def sampler_components(self, name: str) -> int | None:
+        """How many Gaussians a fitted sampler mixes; None for the prior."""
+        mixture = self._fitted(name, 1.0, None)
+        return None if mixture is None else len(mixture.means)
+
     def _posterior_images(self, x, *y):
         return ops.concatenate(self.posterior_step(to_unit_interval(x), *y), axis=1)
 

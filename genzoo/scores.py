@@ -48,7 +48,17 @@ class Subject:
     @functools.cached_property
     def fake(self):
         sampler = {} if self.sampler is None else {"sampler": self.sampler}
-        return self.model.sample(self.samples, seed=self.seed, **sampler)
+        images = self.model.sample(self.samples, seed=self.seed, **sampler)
+        if not np.isfinite(images).all():
+            raise ValueError(
+                "The model's samples are not finite: its training has diverged. Load an earlier checkpoint."
+            )
+        return images
+
+    @property
+    def components(self):
+        """Of the sampler's mixture, or None where latents come from the prior."""
+        return self.model.sampler_components(self.sampler)
 
     @functools.cached_property
     def asked(self):
@@ -197,6 +207,7 @@ def kid(subject, *, subset_size=1000, subsets=100):
 
 @score("inception-score", "how sure and how varied the classifier's labels are", needs=["classifier"], usual=True)
 def inception_score(subject, *, splits=10):
+    splits = min(splits, subject.samples)
     found = metrics.inception_score(subject.fake_probabilities, splits=splits, seed=subject.seed)
     protocol = {**_in_features(subject), "splits": splits}
     return {"value": found.mean, "std": found.std, "protocol": protocol}
@@ -227,7 +238,8 @@ def labels(subject):
 def label_agreement(subject):
     found = {"value": np.mean(subject.fake_probabilities.argmax(1) == subject.asked)}
     if subject.labels is not None:
-        found["data"] = np.mean(subject.real_probabilities.argmax(1) == subject.labels)
+        read, true = _labelled(subject.real_probabilities.argmax(1), subject.labels)
+        found["data"] = np.mean(read == true)
     return {**found, "protocol": _against(subject)}
 
 
@@ -312,13 +324,15 @@ def active_units(subject, *, threshold=0.01):
 
 @score("knn", "accuracy of the nearest training code's label", tags=["encoder"], needs=["labels", "train_labels"])
 def knn(subject, *, k=1):
-    found = metrics.knn_accuracy(subject.train_codes, subject.train_labels, subject.codes, subject.labels, k=k)
+    train = _labelled(subject.train_codes, subject.train_labels)
+    found = metrics.knn_accuracy(*train, *_labelled(subject.codes, subject.labels), k=k)
     return {"value": found, "protocol": {**_codes(subject), "k": k}}
 
 
 @score("linear-probe", "accuracy of a linear classifier of codes", tags=["encoder"], needs=["labels", "train_labels"])
 def linear_probe(subject):
-    found = metrics.linear_probe(subject.train_codes, subject.train_labels, subject.codes, subject.labels)
+    train = _labelled(subject.train_codes, subject.train_labels)
+    found = metrics.linear_probe(*train, *_labelled(subject.codes, subject.labels))
     return {"value": found, "protocol": _codes(subject)}
 
 
@@ -340,8 +354,14 @@ def dci(subject):
     return {"value": found.disentanglement, **beside, "protocol": _factors(subject)}
 
 
+def _labelled(values, labels):
+    """Without those whose label is -1, which is none."""
+    return values[labels >= 0], labels[labels >= 0]
+
+
 def _drawn(subject):
-    return {"seed": subject.seed, **({} if subject.sampler is None else {"sampler": subject.sampler})}
+    sampler = {} if subject.sampler is None else {"sampler": subject.sampler, "components": subject.components}
+    return {"seed": subject.seed, **sampler}
 
 
 def _counts(subject):

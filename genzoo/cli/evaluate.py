@@ -1,5 +1,7 @@
 """``genzoo evaluate``: scores of a trained model, as a table and as a file that says what they depend on."""
 
+import json
+import sys
 from pathlib import Path
 
 from rich.markup import escape
@@ -41,13 +43,23 @@ def show(console, source, *, metrics, data_name, split, image_size, features, ar
         "data": {"name": data_name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
         "date": evaluation.now(),
         "commit": evaluation.commit(),
-        "scores": found,
+        "scores": {**_known_scores(output, path, data_name), **found},
     }
     evaluation.write_json(output, document)
     console.print(table_of(found))
     if shared := in_words(shared_settings(found)):
         console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
     console.print(f"\nEvery score with its protocol: {output}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _known_scores(output, path, data_name):
+    """What the file holds already of the same model on the same data; each score has a protocol of its own."""
+    try:
+        known = json.loads(Path(output).read_text())
+        same = (known["model"]["sha256"], known["data"]["name"]) == (evaluation.sha256(path), data_name)
+        return known["scores"] if same else {}
+    except (OSError, ValueError, LookupError, TypeError):  # none, or not one of ours
+        return {}
 
 
 def by_metric(pairs: dict) -> dict:
@@ -93,7 +105,7 @@ def in_words(settings: dict) -> str:
 
 def _settings(protocol):
     """Counts, features, seed and settings of a score's own, short."""
-    found = {key: value for key, value in protocol.items() if isinstance(value, (int, float))}
+    found = {key: value for key, value in protocol.items() if isinstance(value, (int, float)) or key == "split"}
     if "features" in protocol:
         name, digest = protocol["features"]["name"], protocol["features"].get("sha256") or ""
         found["features"] = f"{name} {digest[:8]}".strip()
@@ -121,4 +133,5 @@ def _real(name, split, options):
     try:
         return data.load(name, "test", **options), "test"
     except ValueError:  # it has none; what else may be wrong is wrong with the other part too
+        print(f"{name} has no test part: judged by what it was trained on. Name another part: --split", file=sys.stderr)
         return data.load(name, "train", shuffle=False, **options), "train"

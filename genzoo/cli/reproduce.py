@@ -18,15 +18,17 @@ def show(console, names, *, list_, table, record, out, epochs, seed, file):
         if name not in known:
             raise unknown_name("claim", name, known, "`genzoo reproduce --list` shows them.")
     if table is not None:
+        if not table.exists():
+            raise FileNotFoundError(f"There is no file {table}. `genzoo reproduce CLAIM --record {table}` writes it.")
         print(claims_.markdown_table(known, claims_.read_rows(table)), end="")
     elif list_ or not names:
         _list(console, [known[name] for name in names] or known.values(), out, seed)
     else:
         for name in names:
-            _reproduce(console, known[name], out, epochs, seed, record)
+            _reproduce(console, known[name], out, epochs, seed, record, file)
 
 
-def _reproduce(console, claim, out, epochs, seed, record):
+def _reproduce(console, claim, out, epochs, seed, record, file):
     from genzoo import reproduction
 
     def say(text):
@@ -39,19 +41,22 @@ def _reproduce(console, claim, out, epochs, seed, record):
     with contextlib.suppress(KeyboardInterrupt):  # where it comes while scoring; training ends by itself
         row = reproduction.reproduce(claim, out, epochs=epochs, seed=seed, say=say, verbose=verbose)
     if row is None:
-        say(f"Stopped. Go on: {_command(claim, out, epochs, seed)}")
+        say(f"Stopped. Go on: {_command(claim, out, epochs, seed, record, file)}")
         sys.exit(130)
     verdict = {True: "the same", False: "not the same", None: "no verdict"}[row["reproduced"]["last"]]
     short = f" (shortened: {row['epochs']} of {row['epochs_of_claim']} epochs)" if row["shortened"] else ""
-    last, best = (f"{row[which]['value']} in epoch {row[which]['epoch']}" for which in ("last", "best"))
+    last, best = (
+        f"{claims_.rounded(row[which]['value'])} in epoch {row[which]['epoch']}" for which in ("last", "best")
+    )
     say(f"{claim.id}: the source says {claim.paper} {claim.unit}; ours is {last}{short}, best {best}.")
     say(f"Same if {row['same_if']}: {verdict}. Row: {directory / 'row.json'}")
     if record is not None:
         evaluation.write_json(record, claims_.with_row(claims_.read_rows(record), row))
 
 
-def _command(claim, out, epochs, seed):
+def _command(claim, out, epochs, seed, record, file):
     given = {"--out": (out, "runs/reproduce"), "--epochs": (epochs, None), "--seed": (seed, 0)}
+    given |= {"--record": (record, None), "--file": (file, None)}
     return " ".join(
         [claim.command, *(f"{key} {value}" for key, (value, usual) in given.items() if str(value) != str(usual))]
     )
@@ -65,5 +70,5 @@ def _list(console, chosen, out, seed):
         console.print(
             f"[bold]{escape(claim.id)}[/]: {escape(reproduction.state_of(claim, out, seed))}", highlight=False
         )
-        about = f"{claim.title}. Source: {stated}. Same if: {claim.condition()}. {claims_.budget(claim)}."
+        about = f"{claim.title}. Source: {stated}. Same if: {claim.condition()}. {claims_.budget(claim)}. {claim.note}"
         console.print(Padding(escape(about), (0, 0, 0, 4), style="dim"), highlight=False)

@@ -26,6 +26,8 @@ def active_units(codes, threshold: float = 0.01) -> int:
     codes = np.asarray(codes, "float64")
     if codes.ndim != 2 or len(codes) < 2:
         raise ValueError(f"Expected codes (n, latent_dim), n at least 2. Received: shape {codes.shape}")
+    if not np.isfinite(codes).all():
+        raise ValueError("Expected finite codes. Received: NaN or infinity. The model has diverged.")
     return int(np.sum(codes.var(axis=0) > threshold))
 
 
