@@ -308,6 +308,11 @@ def check_labels(y, ids: range, model: str) -> np.ndarray:
     return values.astype("int32")
 
 
+def unit_images(images: np.ndarray) -> np.ndarray:
+    """NumPy images, uint8, bool or float in [0, 1], as float32 in [0, 1]."""
+    return images.astype("float32") / (255.0 if images.dtype == np.uint8 else 1.0)
+
+
 def to_unit_interval(x):
     """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
     x = keras.ops.convert_to_tensor(x)

@@ -187,7 +187,7 @@ def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
     results = [("claim", "source says", "ours, last", "ours, best", "same if", "same")]
     runs = [("claim", "minutes", "run", "also")]
     for claim in claims.values():
-        first = (f"`{claim.id}`: {claim.title}", _stated(claim))
+        first = (f"`{claim.id}`: {claim.title}", f"{stated(claim)} ({claim.source})")
         own = [row for row in rows if row["claim"] == claim.id]
         results += [(*first, *_told(claim, row)) for row in own]
         runs += [(f"`{claim.id}`", f"{row['minutes']:g}", _ran(row), _also(row)) for row in own]
@@ -209,9 +209,9 @@ def budget(claim: Claim) -> str:
     return ", ".join(f"{minutes:g} min {on.upper()}{guess[on]}" for on, minutes in claim.minutes.items())
 
 
-def _stated(claim):
-    number = claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
-    return f"{number} ({claim.source})"
+def stated(claim: Claim) -> str:
+    """What its source says, as words."""
+    return claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
 
 
 def _told(claim, row):

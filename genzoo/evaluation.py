@@ -19,7 +19,7 @@ from genzoo import scores
 from genzoo.batches import ImageBatches, check_images
 from genzoo.validation import natural_number, positive_int
 
-PACKAGES = {"genzoo": "genzoo", "keras": "keras", "numpy": "numpy", "scipy": "scipy", "scikit-learn": "scikit-learn"}
+PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 FEATURES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}  # of which data set each network knows the classes
 
 
@@ -115,7 +115,7 @@ def versions() -> dict[str, str]:
     """Versions of the packages that a score depends on, of those that are installed; the backend's among them."""
     found = {}
     backend = keras.backend.backend()
-    for package in (*PACKAGES.values(), backend):
+    for package in (*PACKAGES, backend):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from genzoo.batches import ImageBatches, some_images, split_batch
+from genzoo.batches import ImageBatches, some_images, split_batch, unit_images
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
 
@@ -273,8 +273,7 @@ def _comparable(data, model):
         x, y = split_batch(data) if isinstance(data, (tuple, dict)) else (data, None)
         data = (x, y) if model.samples_by_label else (x, None)
     x, y = some_images(data, None, IMAGES, seed=0, labelled=model.samples_by_label)
-    images = x.astype("float32") / (255.0 if x.dtype == np.uint8 else 1.0)
-    return images, np.reshape(y, len(x)) if model.samples_by_label else None
+    return unit_images(x), np.reshape(y, len(x)) if model.samples_by_label else None
 
 
 def _distances(images):

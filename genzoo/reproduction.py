@@ -18,7 +18,7 @@ from pathlib import Path
 import keras
 
 from genzoo import data, evaluation, runs, scores
-from genzoo.claims import Claim
+from genzoo.claims import Claim, rounded
 
 
 def directory_of(root, claim: str, seed: int = 0) -> Path:
@@ -116,7 +116,8 @@ def state_of(claim: Claim, root, seed: int = 0) -> str:
     if row := read_row(root, claim.id, seed):
         same = {True: ", the same", False: ", not the same", None: ""}[row["reproduced"]["last"]]
         short = f" after {row['epochs']} of {row['epochs_of_claim']} epochs" if row["shortened"] else ""
-        return f"{_digits(row['last']['value'])}{short}{same}"
+        value = row["last"]["value"]
+        return f"{'no number' if value is None else rounded(value)}{short}{same}"
     if (directory / "run.json").exists():
         return f"epoch {runs.Run.open(directory).config['epochs_done']} of {claim.epochs}"
     return "not yet run"
@@ -281,7 +282,3 @@ def _also(claim, found):
             if (name, key) != (claim.score, "value"):
                 also[name if key == "value" else f"{name} ({key.replace('_', ' ')})"] = value
     return also
-
-
-def _digits(value):
-    return "no number" if value is None else f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from genzoo import metrics
+from genzoo.batches import unit_images
 from genzoo.errors import unknown_name
 
 
@@ -75,13 +76,13 @@ class Subject:
     def classifier(self):
         """The feature network, if there is one and it classifies."""
         with contextlib.suppress(NotImplementedError):
-            if self.features is not None and len(self.network.probabilities(_unit(self.real[:1]))):
+            if self.features is not None and len(self.network.probabilities(unit_images(self.real[:1]))):
                 return self.network
         return None
 
     @functools.cached_property
     def real_features(self):
-        return self.network(_unit(self.real))
+        return self.network(unit_images(self.real))
 
     @functools.cached_property
     def fake_features(self):
@@ -93,7 +94,7 @@ class Subject:
 
     @functools.cached_property
     def real_probabilities(self):
-        return self.classifier.probabilities(_unit(self.real))
+        return self.classifier.probabilities(unit_images(self.real))
 
     @functools.cached_property
     def codes(self):
@@ -256,7 +257,8 @@ def sharpness(subject):
 @score("memorisation", "distance of samples to the nearest training image", needs=["train"], better="")
 def memorisation(subject, *, images=1000):
     fake, real = subject.fake[:images], subject.real[:images]
-    near, held_out = (metrics.nearest_neighbours(_unit(x), _unit(subject.train), k=1)[0] for x in (fake, real))
+    train = unit_images(subject.train)
+    near, held_out = (metrics.nearest_neighbours(unit_images(x), train, k=1)[0] for x in (fake, real))
     protocol = {"n_fake": len(fake), "n_real": len(real), "n_train": len(subject.train), "space": "pixels in [0, 1]"}
     return {"value": np.mean(near), "data": np.mean(held_out), "protocol": {**protocol, **_drawn(subject)}}
 
@@ -305,8 +307,8 @@ def parzen(subject, *, validation=1000, sigmas=None):
         validation = min(validation, len(reported) // 2)
         chosen_on, reported = reported[:validation], reported[validation:]
     chosen_on = chosen_on[:validation]
-    samples, images = subject.fake, _unit(reported)
-    sigma = metrics.parzen_sigma(samples, _unit(chosen_on), sigmas)
+    samples, images = subject.fake, unit_images(reported)
+    sigma = metrics.parzen_sigma(samples, unit_images(chosen_on), sigmas)
     found = metrics.parzen_log_likelihood(samples, images, sigma)
     protocol = {"n_real": len(images), "n_fake": len(samples), "n_validation": len(chosen_on), **_drawn(subject)}
     return {**_mean(found), "sigma": sigma, "protocol": protocol}
@@ -388,10 +390,5 @@ def _mean(values):
     return {"value": np.mean(values), "standard_error": np.std(values) / len(values) ** 0.5}
 
 
-def _unit(images):
-    """Images as float32 in [0, 1]."""
-    return images.astype("float32") / (255 if images.dtype == np.uint8 else 1)
-
-
 def _grey(images):
-    return _unit(images) if images.dtype == bool else images
+    return unit_images(images) if images.dtype == bool else images

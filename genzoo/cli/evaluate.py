@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genzoo import data, evaluation, samplers, saving, scores
+from genzoo.claims import rounded
 from genzoo.runs import Run
 
 WITH_TRAIN = {"train", "train_labels"}  # what a score may need of the training images
@@ -113,9 +114,7 @@ def _settings(protocol):
 
 
 def _number(value):
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"
-    return "-" if value is None else str(value)
+    return str(value) if isinstance(value, (int, str)) else rounded(value)
 
 
 def _trained_on(source, data_name):

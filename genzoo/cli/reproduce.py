@@ -66,9 +66,9 @@ def _list(console, chosen, out, seed):
     from genzoo import reproduction
 
     for claim in chosen:
-        stated = claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
         console.print(
             f"[bold]{escape(claim.id)}[/]: {escape(reproduction.state_of(claim, out, seed))}", highlight=False
         )
-        about = f"{claim.title}. Source: {stated}. Same if: {claim.condition()}. {claims_.budget(claim)}. {claim.note}"
+        said = f"{claim.title}. Source: {claims_.stated(claim)}. Same if: {claim.condition()}."
+        about = f"{said} {claims_.budget(claim)}. {claim.note}"
         console.print(Padding(escape(about), (0, 0, 0, 4), style="dim"), highlight=False)

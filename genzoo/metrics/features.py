@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from genzoo.batches import check_images
+from genzoo.batches import check_images, unit_images
 from genzoo.errors import unknown_name
 from genzoo.validation import positive_int
 
@@ -77,7 +77,7 @@ class FeatureNetwork:
 
     def _fitted(self, images):
         """float32 in [0, 1], channels last, of the network's size and channels."""
-        images = images.astype("float32") / (255.0 if images.dtype == np.uint8 else 1.0)
+        images = unit_images(images)
         images = images if keras.config.image_data_format() == "channels_last" else np.moveaxis(images, 1, -1)
         if self.channels == 3 and images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
