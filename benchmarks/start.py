@@ -24,7 +24,7 @@ from pathlib import Path
 import common
 
 BATCHES = {"vae": 128, "dcgan": 256}
-QUICK_BATCH, FURTHER_STEPS = 16, 3
+QUICK_BATCH, FURTHER_STEPS = 16, 9
 MEASURES = ("first step, s", "after imports, s", "memory, MiB", "memory after imports, MiB")
 
 

@@ -176,7 +176,7 @@ def some_images(data, y, limit: int, seed: int, labelled: bool = False):
     if isinstance(data, ImageBatches):
         x, y = data.images, data.labels
     elif is_arrays(data):
-        x, y = map(_as_numpy, split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y)))
+        x, y = map(as_numpy, split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y)))
     else:
         x, y = _first_images(data, limit, labelled)
     with_label = np.arange(len(x)) if y is None or not labelled else np.flatnonzero(np.reshape(y, len(x)) >= 0)
@@ -191,7 +191,7 @@ def _first_images(data, limit, labelled):
         data = map(data.__getitem__, itertools.count() if data.num_batches is None else range(data.num_batches))
     batches, found = [], 0
     for batch in data:
-        x, y = map(_as_numpy, split_batch(batch))
+        x, y = map(as_numpy, split_batch(batch))
         batches.append((x, y))
         found += len(x) if y is None or not labelled else np.sum(y >= 0)
         if found >= limit:
@@ -200,8 +200,11 @@ def _first_images(data, limit, labelled):
     return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
 
 
-def _as_numpy(x):
-    return x if x is None else keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
+def as_numpy(x):
+    """Anything that holds numbers, or None, as NumPy: an array as it is, where Keras would copy a whole data set."""
+    if x is None or isinstance(x, np.ndarray):
+        return x
+    return keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
 
 
 def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
@@ -238,10 +241,9 @@ def _check_range(x, whole):
     if dtype == "bool":
         return
     # bfloat16 has no NumPy minimum of its own.
-    values = x if isinstance(x, np.ndarray) else keras.ops.convert_to_numpy(x)
-    low, high = float(np.min(values)), float(np.max(values))
+    values = as_numpy(x)
     if dtype == "uint8":
-        if high == 1 and whole:
+        if whole and np.max(values) == 1:
             raise ValueError(
                 "These uint8 images hold only 0 and 1, but uint8 means [0, 255]. "
                 "Pass binary images as bool or float: x.astype('float32')."
@@ -249,6 +251,7 @@ def _check_range(x, whole):
         return
     if "float" not in dtype:
         raise ValueError(f"Images must be uint8, bool or float. Received: dtype {dtype}. Convert: x.astype('uint8').")
+    low, high = float(np.min(values)), float(np.max(values))
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("Images must be finite. Received: NaN or infinity. Clean the data: np.nan_to_num(x).")
     if low < 0 or high > 1:

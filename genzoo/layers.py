@@ -53,12 +53,16 @@ class BatchNormalization(layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         special = self.renorm or self.synchronized or mask is not None or not (self.scale and self.center)
-        if special or not (training and self.trainable):
+        if special:
             return super().call(inputs, training=training, mask=mask)
         x, scale, offset = (ops.cast(t, "float32") for t in (inputs, self.gamma, self.beta))
-        x, mean, variance = engine.batch_norm(x, scale, offset, self.axis, self.epsilon)
-        for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+        if training and self.trainable:
+            x, mean, variance = engine.batch_norm(x, scale, offset, self.axis, self.epsilon)
+            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+        else:
+            mean, variance = (ops.cast(t, "float32") for t in (self.moving_mean, self.moving_variance))
+            x = engine.normalise(x, mean, variance, scale, offset, self.axis, self.epsilon)
         return ops.cast(x, self.compute_dtype)
 
 

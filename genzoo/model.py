@@ -13,6 +13,7 @@ from keras import ops
 from genzoo import engine
 from genzoo.batches import (
     ImageBatches,
+    as_numpy,
     check_images,
     check_labels,
     check_targets,
@@ -155,7 +156,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         self.image_shape = image_shape
         self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
-            self.optimizer.build(self._player_variables())
+            self._build_optimizer()
 
     def build_from_config(self, config):
         if config:
@@ -183,7 +184,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
         if self.image_shape is not None and not self.optimizer.built:
-            self.optimizer.build(self._player_variables())
+            self._build_optimizer()
 
     def get_compile_config(self):
         if not self.compiled:
@@ -192,6 +193,10 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _build_optimizer(self):
+        with engine.initial_values():
+            self.optimizer.build(self._player_variables())
 
     def _player_variables(self):
         def variables(networks):
@@ -208,7 +213,8 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         if self.seed is not None:
             random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
         try:
-            yield
+            with engine.initial_values():
+                yield
         finally:
             keras.config.set_dtype_policy(policy)
             if self.seed is not None:
@@ -334,7 +340,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             return x
         if is_arrays(x):
             x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
-            x, y = (a if a is None else ops.convert_to_numpy(np.asarray(a) if type(a) is list else a) for a in (x, y))
+            x, y = as_numpy(x), as_numpy(y)
             self._check_batch((x, y), whole=True)
             batch_size = self.batch_size if batch_size is None else batch_size
             return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import check_images, check_labels, to_unit_interval
+from genzoo.batches import as_numpy, check_images, check_labels, to_unit_interval
 from genzoo.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
@@ -315,29 +315,35 @@ class Verbs(SamplerVerbs):
     def _images_for(self, what, tag, x):
         if tag not in self.tags:
             raise NotImplementedError(f"{type(self).__name__} has no {tag}, so it cannot {what}.")
-        x = ops.convert_to_numpy(x)
+        x = as_numpy(x)
         check_images(x, self.image_shape)
         return x
 
     def _run(self, fn, arrays, batch_size):
-        """``fn`` over arrays, compiled once per batch shape; a short batch is padded to a power of two."""
+        """``fn`` over arrays, compiled, in batches."""
         if self.image_shape is None:
             raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
         if fn.__name__ not in self._compiled_verbs.__dict__:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
         size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
-        results, computing = [], None
-        for start in range(0, n, size):
-            batches = [array[start : start + size] for array in arrays]
-            missing = size - len(batches[0])
-            if missing:
-                batches = [np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) for batch in batches]
-            done, computing = computing, compiled(*batches)
-            if done is not None:  # fetched while the next batch is being computed
-                results.append(ops.convert_to_numpy(done))
-        results.append(ops.convert_to_numpy(computing)[: size - missing])
-        return np.concatenate(results).astype("float32", copy=False)
+        starts, results = range(0, n, size), None
+        batches = ([array[i : i + size] for array in arrays] for i in starts)
+        for start, result in zip(starts, _one_ahead(compiled(batches, size)), strict=True):
+            values = np.asarray(result)[: n - start]
+            if results is None:
+                results = np.empty((n, *values.shape[1:]), "float32")
+            results[start : start + size] = values
+        return results
+
+
+def _one_ahead(results):
+    """The same, each handed out when the next one is being computed already."""
+    last = next(results)
+    for result in results:
+        yield last
+        last = result
+    yield last
 
 
 def _slerp(a, b, t):

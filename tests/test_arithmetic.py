@@ -56,6 +56,7 @@ def for_format(data_format, size, channels):
         ((8, 8), 5, 2, "same", "channels_last"),
         ((8, 8), 5, 2, "same", "channels_first"),
         ((8, 8), 4, 2, "same", "channels_last"),
+        ((8, 6), 3, 2, "same", "channels_last"),
         ((7, 9), 5, 2, "same", "channels_last"),
         ((9, 7), 4, 2, "same", "channels_last"),
         ((9, 8), 5, 2, "valid", "channels_last"),
@@ -105,6 +106,12 @@ def test_batch_norm_equals_its_definition(shape, axis):
     _, mean, variance = engine.batch_norm(x, scale, offset, axis, 1e-3)
     np.testing.assert_allclose(value(mean), value(x).mean(tuple(axes)), atol=1e-5)
     np.testing.assert_allclose(value(variance), value(x).var(tuple(axes)), atol=1e-5)
+    other = tensor(4), ops.square(tensor(4))  # statistics that are not this batch's
+    check_equal(
+        lambda x, scale, offset: engine.normalise(x, *other, scale, offset, axis, 1e-3),
+        lambda x, scale, offset: ops.batch_normalization(x, *other, axis, offset, scale, 1e-3),
+        (x, scale, offset),
+    )
 
 
 @pytest.mark.parametrize("draw", [engine.normal, engine.uniform])

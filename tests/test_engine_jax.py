@@ -1,4 +1,4 @@
-"""What only the JAX engine does: its convolutions for CPUs, Eigen's convolutions, fits that nobody listens to."""
+"""What only the JAX engine does: initial weights without compiling, convolutions for CPUs, fits nobody listens to."""
 
 import keras
 import numpy as np
@@ -24,6 +24,51 @@ def trained(fit_options=(), **options):
     model = genzoo.get("dcgan", filters=2, latent_dim=4, seed=0, **options)
     history = model.fit(IMAGES, batch_size=16, **{"epochs": 2, "verbose": 0, **dict(fit_options)}).history
     return model.get_weights(), history
+
+
+@pytest.mark.parametrize(
+    ("initializer", "dtype"),
+    [
+        (keras.initializers.RandomUniform(-0.3, 0.2, seed=1), "float32"),
+        (keras.initializers.RandomUniform(-0.3, 0.2, seed=1), "bfloat16"),
+        (keras.initializers.RandomNormal(mean=1.0, stddev=0.1, seed=2), "float32"),
+        (keras.initializers.HeNormal(seed=3), "float32"),  # truncated
+        (keras.initializers.Orthogonal(seed=4), "float32"),
+        (keras.initializers.Zeros(), "bfloat16"),
+        (keras.initializers.Ones(), "int32"),
+    ],
+)
+def test_initial_values_are_those_that_jax_draws(initializer, dtype):
+    functions = jax.random.uniform, jax.random.normal, jax.random.truncated_normal, jnp.zeros, jnp.ones
+    for shape in ((300, 70), (5, 3)):
+        with engine.initial_values():
+            ours = initializer(shape, dtype=dtype)
+        theirs = initializer(shape, dtype=dtype)
+        assert isinstance(ours, jax.Array)
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        np.testing.assert_allclose(ours.astype("float32"), theirs.astype("float32"), rtol=1e-5, atol=1e-6)
+    assert (jax.random.uniform, jax.random.normal, jax.random.truncated_normal, jnp.zeros, jnp.ones) == functions
+
+
+def test_building_compiles_no_program_for_a_new_shape():
+    def build(size):
+        genzoo.get("vae", hidden_dim=size, latent_dim=size, seed=0).build((None, size, size, 1))
+
+    def listen(event, seconds, **_):
+        if "backend_compile" in event:
+            compiled.append(event)
+
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        keras.initializers.GlorotUniform(seed=1)((37, 41))
+        assert compiled  # the listener hears it
+        build(3)  # may compile what does not depend on sizes
+        compiled.clear()
+        build(13)
+        assert not compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

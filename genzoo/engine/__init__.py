@@ -8,12 +8,14 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, of which nothing is differentiated further;
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
-- ``compile_inference(model, fn)``: ``fn`` from arrays to a tensor, compiled, without gradients;
+- ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
+  compiled, without gradients. NumPy reads each, and only then waits for it; of a short batch it may have further rows;
+- ``initial_values()``: a context for making layers and optimizers, in which that is cheap;
 - ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
 - ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
 
 Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal``, ``uniform``, ``dropout``, ``dense``,
-``conv``, ``conv_transpose``, ``batch_norm``, ``leaky_relu``.
+``conv``, ``conv_transpose``, ``batch_norm``, ``normalise``, ``leaky_relu``.
 
 ``value_and_grad`` and ``in_phase`` are the same on all of them.
 """
@@ -38,9 +40,11 @@ conv_transpose = _native.conv_transpose
 dense = _native.dense
 dropout = _native.dropout
 feed = _native.feed
+initial_values = _native.initial_values
 input_gradient = _native.input_gradient
 leaky_relu = _native.leaky_relu
 normal = _native.normal
+normalise = _native.normalise
 pin_seeds = _native.pin_seeds
 record = _native.record
 uniform = _native.uniform
@@ -58,9 +62,11 @@ __all__ = [
     "dropout",
     "feed",
     "in_phase",
+    "initial_values",
     "input_gradient",
     "leaky_relu",
     "normal",
+    "normalise",
     "pin_seeds",
     "record",
     "uniform",

@@ -7,14 +7,17 @@ import os
 
 import jax
 import keras
+import numpy as np
 from jax import numpy as jnp
 
 from genzoo.engine import jax_convolution, plain
+from genzoo.engine.jax_initial import initial_values  # noqa: F401  (offered as it is)
 from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     batch_norm,
     dense,
     feed,
     leaky_relu,
+    normalise,
     pin_seeds,
     update,
 )
@@ -77,7 +80,18 @@ def compile_inference(model, fn):
         with keras.StatelessScope(zip(variables, state, strict=True)):
             return fn(*arrays)
 
-    return lambda *arrays: pure([v.value for v in variables], *arrays)
+    def run(batches, size):
+        state = [v.value for v in variables]
+        for batch in batches:
+            yield pure(state, *(_padded(array, size) for array in batch))
+
+    return run
+
+
+def _padded(array, size):
+    """So that a short batch, which is the last or the only one, needs no program of its own."""
+    missing = size - len(array)
+    return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
 
 
 @contextlib.contextmanager

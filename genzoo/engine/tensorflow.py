@@ -3,7 +3,15 @@
 import keras
 import tensorflow as tf
 
-from genzoo.engine.plain import dense, normal, pin_seeds, uniform, weights_kept  # noqa: F401
+from genzoo.engine.plain import (  # noqa: F401
+    dense,
+    initial_values,
+    normal,
+    normalise,
+    pin_seeds,
+    uniform,
+    weights_kept,
+)
 from genzoo.engine.tensorflow_arithmetic import batch_norm, conv, conv_transpose, dropout, leaky_relu  # noqa: F401
 from genzoo.engine.tensorflow_feed import feed  # noqa: F401
 from genzoo.engine.tensorflow_update import update  # noqa: F401
@@ -41,7 +49,8 @@ def value_and_input_gradient(fn, x):
 
 
 def compile_inference(model, fn):
-    return _any_batch_size(fn)
+    on_batch = _any_batch_size(fn)
+    return lambda batches, size: (on_batch(*batch) for batch in batches)
 
 
 def _any_batch_size(fn, **options):
@@ -53,7 +62,9 @@ def _any_batch_size(fn, **options):
         tensors = [tf.convert_to_tensor(x) for x in given]
         if kind not in graphs:
             specs = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors]
-            graphs[kind] = tf.function(fn, autograph=False, **options).get_concrete_function(*specs)
+            # By positions alone: a concrete function of arguments with defaults fails, and starts anew, at every call.
+            graph = tf.function(lambda *tensors: fn(*tensors), autograph=False, **options)
+            graphs[kind] = graph.get_concrete_function(*specs)
         return graphs[kind](*tensors)
 
     return run

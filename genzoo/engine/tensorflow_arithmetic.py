@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from genzoo.engine import plain
+from genzoo.engine.subpixel import MOST_CHANNELS, blocks
 
 SMALLEST_EPSILON = 1.001e-5  # of cuDNN's batch normalisation
-MOST_CHANNELS = 4  # that images may have: oneDNN's transposed convolution is slow towards few
 
 
 def dropout(x, rate, seed_generator):
@@ -114,18 +114,10 @@ def _kernel_gradient(images, shape, slope, stride):
 def _subpixel(x, kernel, stride):
     """The transposed convolution as one of stride 1 that gives the pixels of a stride-by-stride block as channels."""
     rows, columns, channels, features = kernel.shape
-    (height, *row_paddings), (width, *column_paddings) = (_blocks(taps, stride) for taps in (rows, columns))
+    (height, *row_paddings), (width, *column_paddings) = (blocks(taps, stride) for taps in (rows, columns))
     kernel = tf.pad(kernel, [row_paddings[0], column_paddings[0], [0, 0], [0, 0]])
     kernel = tf.reverse(tf.reshape(kernel, [height, stride, width, stride, channels, features]), [0, 2])
     kernel = tf.transpose(kernel, [0, 2, 5, 1, 3, 4])
     kernel = tf.reshape(kernel, [height, width, features, stride * stride * channels])
-    blocks = tf.nn.conv2d(x, kernel, 1, [[0, 0], row_paddings[1], column_paddings[1], [0, 0]])
-    return tf.nn.depth_to_space(blocks, stride)
-
-
-def _blocks(taps, stride):
-    """How many inputs reach a block of outputs along an axis, and the zeros around the taps and around the inputs."""
-    before = (taps - stride) // 2
-    later, earlier = (stride - 1 + before) // stride, (taps - 1 - before) // stride
-    reaching, start = earlier + 1 + later, stride * later - before
-    return reaching, [start, stride * reaching - taps - start], [earlier, later]
+    pixels = tf.nn.conv2d(x, kernel, 1, [[0, 0], row_paddings[1], column_paddings[1], [0, 0]])
+    return tf.nn.depth_to_space(pixels, stride)

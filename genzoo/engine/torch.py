@@ -6,13 +6,14 @@ import keras
 import torch
 
 from genzoo.batches import split_batch
-from genzoo.engine.plain import weights_kept  # noqa: F401  (offered as it is)
+from genzoo.engine.plain import initial_values, weights_kept  # noqa: F401  (offered as they are)
 from genzoo.engine.torch_arithmetic import (  # noqa: F401
     batch_norm,
     conv,
     conv_transpose,
     dense,
     leaky_relu,
+    normalise,
 )
 from genzoo.engine.torch_random import dropout, normal, uniform  # noqa: F401
 from genzoo.engine.torch_recording import Recorded
@@ -48,11 +49,17 @@ def value_and_input_gradient(fn, x):
 def compile_inference(model, fn):
     recorded = Recorded(lambda *tensors: [fn(*tensors)], state=list)
 
-    def run(*arrays):
-        (result,) = recorded(*(keras.ops.convert_to_tensor(a) for a in arrays))
-        return result
+    def run(batches, size):
+        for batch in batches:
+            (result,) = recorded(*map(_tensor, batch))
+            yield result.float().cpu()
 
     return run
+
+
+def _tensor(array):
+    """On Keras' device; on a CPU the array's own memory, which Keras would copy."""
+    return keras.ops.convert_to_tensor(torch.from_numpy(array) if array.flags.writeable else array)
 
 
 def feed(batches):
@@ -70,7 +77,7 @@ class _Loader(torch.utils.data.DataLoader):
         batches = self._batches
         batches.on_epoch_begin()
         for i in itertools.count() if batches.endless else range(len(batches)):
-            yield tuple(map(keras.ops.convert_to_tensor, batches[i]))
+            yield tuple(map(_tensor, batches[i]))
 
 
 def pin_seeds(layers):

@@ -5,6 +5,7 @@ from keras import ops
 from torch.nn import functional
 
 from genzoo.engine import plain
+from genzoo.engine.subpixel import MOST_CHANNELS, blocks
 
 
 def dense(x, kernel, bias=None):
@@ -16,24 +17,25 @@ def dense(x, kernel, bias=None):
 
 def conv(x, kernel, bias=None, *, strides, padding, data_format):
     x, kernel, bias = _tensors(x, kernel, bias)
-    x, pads = _channels_first(x, data_format), [(0, 0), (0, 0)]
-    if padding == "same":
-        pads = [_same(*sizes) for sizes in zip(x.shape[2:], kernel.shape, strides, strict=False)]
-    (top, bottom), (left, right) = pads
-    if (top, left) != (bottom, right):
-        x = functional.pad(x, (0, right - left, 0, bottom - top))
-    return _as_given(functional.conv2d(x, _weight(kernel), bias, strides, (top, left)), data_format)
+    x, weight = _channels_first(x, data_format), _weight(kernel)
+    if padding == "same" and _has_subpixel_form(x, x.shape[2:], weight, strides):
+        return _as_given(_Down.apply(x, weight, bias, strides), data_format)
+    x, pads = _padded(x, weight, strides) if padding == "same" else (x, 0)
+    return _as_given(functional.conv2d(x, weight, bias, strides, pads), data_format)
 
 
 def conv_transpose(x, kernel, bias=None, *, strides, padding, data_format):
     if padding != "same" or any(stride > size for stride, size in zip(strides, kernel.shape, strict=False)):
         return plain.conv_transpose(x, kernel, bias, strides=strides, padding=padding, data_format=data_format)
     x, kernel, bias = _tensors(x, kernel, bias)
-    x = _channels_first(x, data_format)
+    x, weight = _channels_first(x, data_format), _weight(kernel)
     sizes = [stride * size for stride, size in zip(strides, x.shape[2:], strict=True)]
     # Of what the kernel writes beyond the image, the smaller half lies before it.
     before = [(size - stride) // 2 for size, stride in zip(kernel.shape, strides, strict=False)]
-    x = functional.conv_transpose2d(x, _weight(kernel), bias, strides, before)
+    if _has_subpixel_form(x, sizes, weight, strides):
+        x = _Up.apply(x, weight, strides)
+        return _as_given(x if bias is None else x + bias[:, None, None], data_format)
+    x = functional.conv_transpose2d(x, weight, bias, strides, before)
     if x.shape[2:] != tuple(sizes):
         x = x[:, :, : sizes[0], : sizes[1]].contiguous(memory_format=torch.channels_last)
     return _as_given(x, data_format)
@@ -43,6 +45,12 @@ def batch_norm(x, scale, offset, axis, epsilon):
     x, scale, offset = _tensors(x, scale, offset)
     x, mean, inverse = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, None, None, True, 0.0, epsilon)
     return x.movedim(1, axis), mean, (inverse**-2 - epsilon).clamp(min=0)
+
+
+def normalise(x, mean, variance, scale, offset, axis, epsilon):
+    x, mean, variance, scale, offset = _tensors(x, mean, variance, scale, offset)
+    x, *_ = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, mean, variance, False, 0.0, epsilon)
+    return x.movedim(1, axis)
 
 
 def leaky_relu(x, negative_slope):
@@ -70,8 +78,80 @@ class _LeakyReLU(torch.autograd.Function):
         return torch.ops.aten.leaky_relu_backward(gradient, result.detach(), ctx.slope, False), None
 
 
+def _has_subpixel_form(x, image_size, weight, strides):
+    channels, *kernel = weight.shape[1:]
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32 == weight.dtype
+        and channels <= MOST_CHANNELS
+        and strides[0] == strides[1] > 1
+        and all(size >= stride for size, stride in zip(kernel, strides, strict=True))
+        and all(size % stride == 0 for size, stride in zip(image_size, strides, strict=True))
+    )
+
+
+class _Down(torch.autograd.Function):
+    """A strided convolution of images of few channels; its gradient by them is ``_Up``, whose own is this one."""
+
+    @staticmethod
+    def forward(ctx, images, weight, bias, strides):
+        ctx.save_for_backward(images, weight)
+        ctx.strides, ctx.biased = strides, bias is not None
+        images, pads = _padded(images, weight, strides)
+        return functional.conv2d(images, weight, bias, strides, pads)
+
+    @staticmethod
+    def backward(ctx, slope):
+        images, weight = ctx.saved_tensors
+        by_images = _Up.apply(slope, weight, ctx.strides) if ctx.needs_input_grad[0] else None
+        return by_images, *_by_weight(images, slope, weight, ctx.strides, ctx.biased), None
+
+
+class _Up(torch.autograd.Function):
+    """A transposed convolution to images of few channels, as one of stride 1 to the pixels between two strides."""
+
+    @staticmethod
+    def forward(ctx, features, weight, strides):
+        ctx.save_for_backward(features, weight)
+        ctx.strides, stride = strides, strides[0]
+        inputs, channels, *kernel = weight.shape
+        (height, rows, around_rows), (width, columns, around_columns) = (blocks(taps, stride) for taps in kernel)
+        weight = functional.pad(weight, (*columns, *rows)).view(inputs, channels, height, stride, width, stride)
+        weight = weight.flip(2, 4).permute(1, 3, 5, 0, 2, 4).reshape(-1, inputs, height, width)
+        features, pads = _padded_by(features, around_rows, around_columns)
+        return functional.pixel_shuffle(functional.conv2d(features, weight, padding=pads), stride)
+
+    @staticmethod
+    def backward(ctx, slope):
+        features, weight = ctx.saved_tensors
+        by_features = _Down.apply(slope, weight, None, ctx.strides) if ctx.needs_input_grad[0] else None
+        return by_features, _by_weight(slope, features, weight, ctx.strides, False)[0], None
+
+
+def _by_weight(images, features, weight, strides, biased):
+    """The gradients of a convolution from images to features by its weight and by its bias."""
+    images, pads = _padded(images, weight, strides)
+    mask = [False, True, biased]
+    biases = [weight.shape[0]] if biased else None
+    return torch.ops.aten.convolution_backward(
+        features, images, weight, biases, strides, pads, (1, 1), False, (0, 0), 1, mask
+    )[1:]
+
+
 def _tensors(*values):
     return [None if value is None else ops.convert_to_tensor(value) for value in values]
+
+
+def _padded(x, weight, strides):
+    """Images and a convolution's padding, which together are "same"."""
+    return _padded_by(x, *map(_same, x.shape[2:], weight.shape[2:], strides))
+
+
+def _padded_by(x, rows, columns):
+    """Images with what is more on one side, because a convolution pads both sides alike; and what it shall pad."""
+    pads = min(rows), min(columns)
+    more = [n - pad for axis, pad in ((columns, pads[1]), (rows, pads[0])) for n in axis]
+    return functional.pad(x, more) if any(more) else x, pads
 
 
 def _same(size, kernel, stride):
