@@ -67,3 +67,8 @@ def _dropout_mask(state, like, rate):
 
 for _name, _function in (("normal", _normal), ("uniform", _uniform), ("dropout_mask", _dropout_mask)):
     _library.impl(_name, _function, "CompositeExplicitAutograd")
+
+# While a step is being recorded.
+for _name in ("normal", "uniform"):
+    _library.impl(_name, lambda state, shape: torch.empty(shape, device=state.device), "Meta")
+_library.impl("dropout_mask", lambda state, like, rate: torch.empty_like(like), "Meta")

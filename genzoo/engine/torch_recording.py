@@ -5,8 +5,10 @@ What ``jax.jit`` asks of a function holds here too: other Python side effects th
 """
 
 import collections
+import logging
 import operator
 import types
+from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -55,30 +57,73 @@ class Recorded:
 
     def _record(self, signature, inputs):
         before = [(tensor, tensor.clone()) for tensor in self._state()]
-        try:
-            self._replays[signature], outputs = record_operations(self._fn, inputs)
-            return outputs
-        except Exception:
-            # If the function itself is at fault it will say so again, now in its own words.
-            self._recordable = False
-            for tensor, value in before:
-                tensor.copy_(value)
+        for record in (_record_without_memory, _record_as_it_runs):
+            try:
+                self._replays[signature], outputs = record(self._fn, inputs, before)
+                return outputs
+            except Exception:
+                # If the function itself is at fault it will say so again, now in its own words.
+                for tensor, value in before:
+                    tensor.copy_(value)
+        self._recordable = False
         return self._fn(*inputs)
 
 
-def record_operations(fn, inputs):
-    """Runs ``fn(*inputs)`` once; returns a function that does the same again, and the outputs."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # takes its time to import
+def _record_without_memory(fn, inputs, before):
+    """A function that does what ``fn`` does, and the outputs of its first run, from a trace of tensors without memory.
 
+    Among the many small objects of a trace, memory of real tensors would be freed in pieces and stay with the process.
+    """
+    module = _trace(fn, inputs, "fake", _allow_non_fake_inputs=True)
+    if not all(torch.equal(tensor, value) for tensor, value in before):
+        raise RuntimeError("The trace did something already.")
+    outputs = _FirstRun(module).run(*inputs)
+    return _compiled(module), outputs
+
+
+def _record_as_it_runs(fn, inputs, before):
+    """The same from the first run itself."""
     outputs = []
 
-    def recorded(*inputs):
-        with _NoReading(), _NoBranching():
-            outputs[:] = fn(*inputs)
+    def run(*inputs):
+        outputs[:] = fn(*inputs)
         return outputs
 
-    module = make_fx(recorded, tracing_mode="real")(*inputs)
-    return _compiled(module), [output.detach() for output in outputs]
+    return _compiled(_trace(run, inputs, "real")), [output.detach() for output in outputs]
+
+
+def _trace(fn, inputs, mode, **options):
+    from torch.fx.experimental import proxy_tensor  # takes its time to import
+
+    def traced(*inputs):
+        with _NoReading(), _NoBranching():
+            return fn(*inputs)
+
+    complaints = logging.getLogger("torch._subclasses.fake_tensor")
+    # PyTorch computes with what it takes for constants, and would move real variables by them.
+    with mock.patch.object(proxy_tensor, "CONSTANT_NUMEL_LIMIT", -1), mock.patch.object(complaints, "disabled", True):
+        return proxy_tensor.make_fx(traced, tracing_mode=mode, **options)(*inputs)
+
+
+class _FirstRun(torch.fx.Interpreter):
+    """Runs a trace and corrects what it says of the layout of tensors.
+
+    It guesses the strides of axes of length 1, which no operation of a trace depends on. One that is wrong about others
+    is refused: the function may come down to other operations.
+    """
+
+    def run_node(self, node):
+        result, foretold = super().run_node(node), node.meta.get("val")
+        if isinstance(result, torch.Tensor) and isinstance(foretold, torch.Tensor):
+            if _layout(result) != _layout(foretold):
+                raise RuntimeError(f"The trace is wrong about {node}.")
+            node.meta["val"] = result.detach().to("meta")
+        return result
+
+
+def _layout(tensor):
+    strides = [stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size != 1]
+    return tensor.shape, tensor.dtype, strides
 
 
 class _NoReading(TorchFunctionMode):

@@ -103,3 +103,4 @@ def _fused_sgd(values, gradients, moments, learning_rate, momentum, nesterov):
 
 
 _library.impl("sgd_", _fused_sgd, "CompositeExplicitAutograd")
+_library.impl("sgd_", lambda *_: None, "Meta")  # while a step is being recorded
