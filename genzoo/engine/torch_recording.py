@@ -102,7 +102,10 @@ def _trace(fn, inputs, mode, **options):
     complaints = logging.getLogger("torch._subclasses.fake_tensor")
     # PyTorch computes with what it takes for constants, and would move real variables by them.
     with mock.patch.object(proxy_tensor, "CONSTANT_NUMEL_LIMIT", -1), mock.patch.object(complaints, "disabled", True):
-        return proxy_tensor.make_fx(traced, tracing_mode=mode, **options)(*inputs)
+        module = proxy_tensor.make_fx(traced, tracing_mode=mode, **options)(*inputs)
+    _forget_copies(module.graph)
+    _forget_what_leads_nowhere(module.graph)
+    return module
 
 
 class _FirstRun(torch.fx.Interpreter):
@@ -146,9 +149,7 @@ class _NoBranching(TorchDispatchMode):
 
 def _compiled(module):
     """The graph as one Python function; tensors are freed at their last use."""
-    graph = module.graph
-    _forget_copies(graph)
-    nodes = _needed(graph)
+    nodes = list(module.graph.nodes)
     overwriting = _overwriting(nodes)
     last_uses = _last_uses(nodes)
     names, bound, lines = {}, {}, []
@@ -189,14 +190,16 @@ def _compiled(module):
     return bound["replay"]
 
 
-def _needed(graph):
-    """The nodes in order, without those that neither change anything nor lead to an output."""
+def _forget_what_leads_nowhere(graph):
+    """What neither changes anything nor leads to an output."""
     needed = set()
     for node in reversed(graph.nodes):
         acts = node.op in ("placeholder", "output") or _changes_its_arguments(node)
         if acts or torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) or node in needed:
             needed.update([node, *node.all_input_nodes])
-    return [node for node in graph.nodes if node in needed]
+    for node in reversed(graph.nodes):
+        if node not in needed:
+            graph.erase_node(node)
 
 
 def _overwriting(nodes):
