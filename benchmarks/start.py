@@ -12,6 +12,9 @@ batch and then a few times more on the same one:
 
 Compiling counts, and so do imports that wait for the first step. On torch the first ``torch.optim`` optimizer imports
 the compiler, which Keras has imported by then: there the rows "after imports" flatter genzoo, and the others compare.
+
+Keras imports other packages where it finds them: scikit-learn, matplotlib, JAX beside PyTorch. So measure a backend in
+an environment of its own, as ``pip install ".[torch]"`` makes one, with ``--backends torch``.
 """
 
 import functools

@@ -201,9 +201,14 @@ def _first_images(data, limit, labelled):
 
 
 def as_numpy(x):
-    """Anything that holds numbers, or None, as NumPy: an array as it is, where Keras would copy a whole data set."""
-    if x is None or isinstance(x, np.ndarray):
-        return x
+    """Anything that holds numbers, or None, as NumPy in native byte order.
+
+    An array of that order comes back as it is, where Keras would copy a whole data set.
+    """
+    if isinstance(x, np.ndarray):
+        return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+    if x is None:
+        return None
     return keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
 
 
@@ -240,7 +245,6 @@ def _check_range(x, whole):
     dtype = keras.backend.standardize_dtype(x.dtype)
     if dtype == "bool":
         return
-    # bfloat16 has no NumPy minimum of its own.
     values = as_numpy(x)
     if dtype == "uint8":
         if whole and np.max(values) == 1:

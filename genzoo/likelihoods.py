@@ -22,9 +22,9 @@ class _Pixels(keras.Layer):
 class Bernoulli(_Pixels):
     """Black and white pixels; the decoder gives logits."""
 
-    def nll(self, x, output, batch_axes: int = 1):
-        """Negative log-likelihood ``(batch,)`` of images, in nats; ``batch_axes`` as in ``losses``."""
-        return losses.bernoulli_nll(x, output, batch_axes)
+    def nll(self, x, output):
+        """Negative log-likelihood ``(batch,)`` of images, in nats."""
+        return losses.bernoulli_nll(x, output)
 
     def mean(self, output):
         """The mean image, in [0, 1]."""
@@ -34,9 +34,9 @@ class Bernoulli(_Pixels):
 class ContinuousBernoulli(_Pixels):
     """Grey pixels in [0, 1]; the decoder gives logits."""
 
-    def nll(self, x, output, batch_axes: int = 1):
-        """Negative log-density ``(batch,)`` of images, in nats; ``batch_axes`` as in ``losses``."""
-        return losses.continuous_bernoulli_nll(x, output, batch_axes)
+    def nll(self, x, output):
+        """Negative log-density ``(batch,)`` of images, in nats."""
+        return losses.continuous_bernoulli_nll(x, output)
 
     def mean(self, output):
         """The mean image, in [0, 1]."""
@@ -55,9 +55,9 @@ class Gaussian(_Pixels):
         start = keras.initializers.Constant(2.0 * math.log(sigma or 1.0))
         self.log_variance = self.add_weight(shape=(), initializer=start, trainable=sigma is None, name="log_variance")
 
-    def nll(self, x, output, batch_axes: int = 1):
-        """Negative log-density ``(batch,)`` of images, in nats; ``batch_axes`` as in ``losses``."""
-        return losses.gaussian_nll(x, self.mean(output), self.log_variance, batch_axes)
+    def nll(self, x, output):
+        """Negative log-density ``(batch,)`` of images, in nats."""
+        return losses.gaussian_nll(x, self.mean(output), self.log_variance)
 
     def mean(self, output):
         """The mean image, in [0, 1]."""

@@ -12,7 +12,7 @@ from keras import ops
 from genzoo import engine
 
 
-def bernoulli_nll(x, logits, batch_axes: int = 1):
+def bernoulli_nll(x, logits):
     r"""Negative log-likelihood of images under independent Bernoulli pixels.
 
     $$-\log p(x \mid z) = \sum_i \operatorname{softplus}(\ell_i) - x_i \ell_i$$
@@ -23,18 +23,15 @@ def bernoulli_nll(x, logits, batch_axes: int = 1):
     Args:
         x: tensor ``(batch, ...)`` in [0, 1].
         logits: tensor of the same shape.
-        batch_axes: how many leading axes count images, and broadcast: 2 for K outputs ``(batch, K, ...)`` to each image
-            ``(batch, 1, ...)``.
 
     Returns:
-        Tensor ``(batch,)``, or of the batch axes, in nats per image.
+        Tensor ``(batch,)``, in nats per image.
     """
-    # Pixels in a row: XLA vectorises no axis of length 1.
-    x, logits = _flat(x, batch_axes), _flat(ops.cast(logits, "float32"), batch_axes)
-    return ops.sum(ops.softplus(logits) - x * logits, axis=-1)
+    x, logits = _flat(x), _flat(ops.cast(logits, "float32"))  # pixels in a row: XLA vectorises no axis of length 1
+    return ops.sum(ops.softplus(logits) - x * logits, axis=1)
 
 
-def continuous_bernoulli_nll(x, logits, batch_axes: int = 1):
+def continuous_bernoulli_nll(x, logits):
     r"""Negative log-density under continuous Bernoulli pixels (Loaiza-Ganem and Cunningham, 2019).
 
     The Bernoulli's cross-entropy, normalised over [0, 1]. In logits $\ell$ its constant is
@@ -45,10 +42,9 @@ def continuous_bernoulli_nll(x, logits, batch_axes: int = 1):
     Args:
         x: tensor ``(batch, ...)`` in [0, 1].
         logits: tensor of the same shape.
-        batch_axes: as in ``bernoulli_nll``.
 
     Returns:
-        Tensor ``(batch,)``, or of the batch axes, in nats per image; densities, so it may be negative.
+        Tensor ``(batch,)``, in nats per image; densities, so it may be negative.
     """
     logits = ops.cast(logits, "float32")
     # Near 0 the quotient is 0 / 0; there three terms of its Taylor series are exact to rounding.
@@ -57,7 +53,7 @@ def continuous_bernoulli_nll(x, logits, batch_axes: int = 1):
     log_constant = ops.where(
         near, math.log(2.0) + squared / 12.0 - 7.0 * squared**2 / 1440.0, ops.log(safe / ops.tanh(safe / 2.0))
     )
-    return bernoulli_nll(x, logits, batch_axes) - _sum_per_example(log_constant, batch_axes)
+    return bernoulli_nll(x, logits) - _sum_per_example(log_constant)
 
 
 def continuous_bernoulli_mean(logits):
@@ -75,7 +71,7 @@ def continuous_bernoulli_mean(logits):
     return ops.where(near, 0.5 + logits / 12.0, 0.5 + 0.5 / ops.tanh(safe / 2.0) - 1.0 / safe)
 
 
-def gaussian_nll(x, mean, log_variance, batch_axes: int = 1):
+def gaussian_nll(x, mean, log_variance):
     r"""Negative log-density under independent Gaussians.
 
     $$-\log p(x) = \frac12 \sum_i \frac{(x_i - \mu_i)^2}{\sigma_i^2} + \log \sigma_i^2 + \log 2\pi$$
@@ -84,14 +80,13 @@ def gaussian_nll(x, mean, log_variance, batch_axes: int = 1):
         x: tensor ``(batch, ...)``.
         mean: tensor of the same shape.
         log_variance: $\log \sigma^2$, a tensor that broadcasts to it.
-        batch_axes: as in ``bernoulli_nll``.
 
     Returns:
-        Tensor ``(batch,)``, or of the batch axes, in nats per example.
+        Tensor ``(batch,)``, in nats per example.
     """
     mean, log_variance = ops.cast(mean, "float32"), ops.cast(log_variance, "float32")
     squares = ops.square(x - mean) * ops.exp(-log_variance)
-    return 0.5 * _sum_per_example(squares + log_variance + math.log(2.0 * math.pi), batch_axes)
+    return 0.5 * _sum_per_example(squares + log_variance + math.log(2.0 * math.pi))
 
 
 def standard_normal_kl(mean, log_variance):
@@ -263,9 +258,9 @@ def _slope(critic, x):
     return ops.sqrt(_sum_per_example(ops.square(engine.input_gradient(critic, x))) + 1e-12)
 
 
-def _sum_per_example(x, batch_axes=1):
-    return ops.sum(_flat(x, batch_axes), axis=-1)
+def _sum_per_example(x):
+    return ops.sum(_flat(x), axis=1)
 
 
-def _flat(x, batch_axes):
-    return ops.reshape(x, (*ops.shape(x)[:batch_axes], -1))
+def _flat(x):
+    return ops.reshape(x, (ops.shape(x)[0], -1))

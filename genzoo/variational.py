@@ -49,23 +49,8 @@ class VariationalModel(GenerativeModel):
         return self.decoder(z)
 
     def log_conditional(self, x, z, y=None):
-        r"""$\log p(x \mid z)$ of images in [0, 1].
-
-        Args:
-            x: images.
-            z: latents ``(batch, latent_dim)``, or K for each image, ``(batch, K, latent_dim)``.
-            y: labels ``(batch,)``, for a conditional model.
-
-        Returns:
-            Tensor ``(batch,)``, or ``(batch, K)``.
-        """
-        if z.ndim == 2:
-            return -self.pixels.nll(x, self.decoder_output(z, y, x))
-        k = z.shape[1]
-        repeated = (None if t is None else ops.repeat(t, k, axis=0) for t in (y, x))
-        output = self.decoder_output(ops.reshape(z, (-1, self.latent_dim)), *repeated)
-        output = ops.reshape(output, (-1, k, *output.shape[1:]))
-        return -self.pixels.nll(ops.expand_dims(x, 1), output, batch_axes=2)
+        r"""$\log p(x \mid z)$ of images in [0, 1] and latents, ``(batch,)``."""
+        return -self.pixels.nll(x, self.decoder_output(z, y, x))
 
     def log_weights(self, x, epsilon, y=None):
         r"""$\log w = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$ at $z = \mu + \sigma \epsilon$.
@@ -81,7 +66,10 @@ class VariationalModel(GenerativeModel):
         mean, log_variance = (ops.expand_dims(t, 1) for t in self.posterior(x, y))
         z = mean + ops.exp(0.5 * log_variance) * epsilon
         log_ratio = 0.5 * ops.sum(ops.square(epsilon) + log_variance - ops.square(z), axis=2)
-        return log_ratio + self.log_conditional(x, z, y)
+        k = epsilon.shape[1]
+        x, y = (None if t is None else ops.repeat(t, k, axis=0) for t in (x, y))
+        log_p = self.log_conditional(x, ops.reshape(z, (-1, self.latent_dim)), y)
+        return log_ratio + ops.reshape(log_p, (-1, k))
 
     def encode_step(self, x, y=None):
         return self.posterior(x, y)[0]

@@ -210,7 +210,12 @@ class Verbs(SamplerVerbs):
         z = self._latents_from(z[None], labels)[0]
         dims = np.arange(self.latent_dim) if dims is None else np.asarray(dims)
         values = np.linspace(-3, 3, 7) if values is None else np.asarray(values)
-        if dims.ndim != 1 or dims.dtype.kind not in "iu" or not np.isin(dims, np.arange(self.latent_dim)).all():
+        if (
+            dims.ndim != 1
+            or len(dims) == 0
+            or dims.dtype.kind not in "iu"
+            or not np.isin(dims, np.arange(self.latent_dim)).all()
+        ):
             raise ValueError(
                 f"`dims` must be a list of indices from 0 to {self.latent_dim - 1}. Received: dims={dims.tolist()}"
             )
@@ -330,7 +335,7 @@ class Verbs(SamplerVerbs):
         starts, results = range(0, n, size), None
         batches = ([array[i : i + size] for array in arrays] for i in starts)
         for start, result in zip(starts, _one_ahead(compiled(batches, size)), strict=True):
-            values = np.asarray(result)[: n - start]
+            values = engine.to_numpy(result)[: n - start]
             if results is None:
                 results = np.empty((n, *values.shape[1:]), "float32")
             results[start : start + size] = values

@@ -37,6 +37,12 @@ def numpy(tensor):
     return ops.convert_to_numpy(tensor)
 
 
+def inferred(model, fn, *arrays):
+    """``fn`` of one batch as the model's verbs compute it."""
+    (result,) = engine.compile_inference(model, fn)([arrays], len(arrays[0]))
+    return np.asarray(result)
+
+
 def test_the_losses_are_each_others_with_swapped_labels(bigan):
     encoded, generated = (np.random.default_rng(i).normal(size=(5, 1)).astype("float32") for i in (0, 1))
     by_hand = np.mean(np.log1p(np.exp(-encoded))) + np.mean(np.log1p(np.exp(generated)))
@@ -52,12 +58,14 @@ def test_the_encoders_pairs_are_judged_first(name, request):
     rng = np.random.default_rng(0)
     x, fake = rng.random((2, 4, *model.image_shape), "float32")
     code, z = rng.normal(size=(2, 4, model.latent_dim)).astype("float32")
-    judge = engine.compile_inference(model, lambda *pairs: ops.concatenate(model.judge(*pairs), axis=1))
-    discriminate = engine.compile_inference(model, lambda x, z: model.discriminator([x, z]))
-    encoded, generated = numpy(judge(x, code, fake, z)).T
-    np.testing.assert_allclose(encoded, numpy(discriminate(x, code))[:, 0], atol=1e-5)
-    np.testing.assert_allclose(generated, numpy(discriminate(fake, z))[:, 0], atol=1e-5)
-    assert np.abs(encoded - numpy(discriminate(x, z))[:, 0]).max() > 1e-3  # it does look at the code
+
+    def discriminate(x, z):
+        return inferred(model, lambda x, z: model.discriminator([x, z]), x, z)[:, 0]
+
+    encoded, generated = inferred(model, lambda *p: ops.concatenate(model.judge(*p), axis=1), x, code, fake, z).T
+    np.testing.assert_allclose(encoded, discriminate(x, code), atol=1e-5)
+    np.testing.assert_allclose(generated, discriminate(fake, z), atol=1e-5)
+    assert np.abs(encoded - discriminate(x, z)).max() > 1e-3  # it does look at the code
 
 
 def by_hand(weights, x, z):
@@ -165,10 +173,10 @@ def assert_adam(model, rate):
 def test_ali_draws_codes_in_training_and_encodes_to_their_mean(monkeypatch):
     model, rng = built_ali(), np.random.default_rng(0)
     x, epsilon = rng.random((4, 32, 32, 3), "float32"), rng.normal(size=(4, 4)).astype("float32")
-    mean, log_sigma = np.split(numpy(engine.compile_inference(model, lambda x: model.encoder(x))(x)), 2, axis=1)
+    mean, log_sigma = np.split(inferred(model, lambda x: model.encoder(x), x), 2, axis=1)
     np.testing.assert_allclose(model.encode(x), mean, atol=1e-5)
     monkeypatch.setattr(model, "normal", lambda shape: ops.convert_to_tensor(epsilon))
-    codes = numpy(engine.compile_inference(model, lambda x: model.infer(x))(x))
+    codes = inferred(model, lambda x: model.infer(x), x)
     np.testing.assert_allclose(codes, mean + np.exp(log_sigma) * epsilon, atol=1e-5)
 
 

@@ -47,6 +47,11 @@ def test_initial_values_are_those_that_jax_draws(initializer, dtype):
         assert isinstance(ours, jax.Array)
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         np.testing.assert_allclose(ours.astype("float32"), theirs.astype("float32"), rtol=1e-5, atol=1e-6)
+    with engine.initial_values():
+        key = jax.random.key_data(jax.random.key(0))
+        with engine.initial_values():
+            traced = jax.jit(lambda: jax.random.normal(key, (3,), "float32"))()
+        np.testing.assert_allclose(traced, jax.random.normal(key, (3,), "float32"), rtol=1e-6)
     assert (jax.random.uniform, jax.random.normal, jax.random.truncated_normal, jnp.zeros, jnp.ones) == functions
 
 

@@ -100,6 +100,23 @@ def test_a_step_that_reads_values_stays_eager_and_right(data):
     assert model.played == 18 + 2  # the failed recordings
 
 
+class Foreign(Counting):
+    """An operation that is wrong about its result: what it returns lies otherwise in memory."""
+
+    def step(self, x, y=None):
+        super().step(keras.ops.expand_dims(torch.ops.genzoo_test.halved.default(x[..., 0]), 3), y)
+
+
+def test_a_step_that_a_trace_does_not_foretell_is_recorded_as_it_runs(data):
+    library = torch.library.Library("genzoo_test", "FRAGMENT")
+    library.define("halved(Tensor x) -> Tensor")
+    library.impl("halved", torch.empty_like, "Meta")
+    library.impl("halved", lambda x: (x / 2).mT.contiguous().mT, "CPU")
+    model, eager = Foreign(seed=0), Foreign(seed=0)
+    assert_same(trained(model, data), trained(eager, data, run_eagerly=True))
+    assert (model.played, eager.played) == (2 * (1 + 2), 18)  # per batch size: eagerly, in vain, and recorded
+
+
 class Stock(ToyGAN):
     """Dropout and noise of Keras, whose seeds are read as numbers."""
 

@@ -76,6 +76,32 @@ def test_images_are_ends_too(vae, images):
     np.testing.assert_allclose(vae.interpolate(a, b, 3), vae.interpolate(vae.encode(a), vae.encode(b), 3), atol=1e-5)
 
 
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        read_only,
+        np.asfortranarray,
+        lambda x: np.flip(np.flip(x, 2).copy(), 2),
+        lambda x: np.stack([x, x], axis=1)[:, 0],
+        lambda x: np.rec.fromarrays([np.zeros(len(x), "uint8"), x], dtype=[("id", "u1"), ("image", "u1", x.shape[1:])])[
+            "image"
+        ],
+        lambda x: (x / 255).astype(">f4"),
+    ],
+    ids=["read-only", "Fortran", "flipped", "strided", "field", "big-endian"],
+)
+def test_images_may_lie_in_memory_as_they_like(vae, images, lay):
+    before = images[0].copy()
+    np.testing.assert_allclose(vae.encode(lay(images[0])), vae.encode(images[0]), atol=1e-5)
+    np.testing.assert_array_equal(images[0], before)
+
+
 def test_wrong_paths_are_refused(vae, ends):
     a, b = ends
     for arguments, message in [
@@ -103,7 +129,7 @@ def test_a_traversal_starts_from_an_image_too(vae, images):
     np.testing.assert_allclose(vae.traverse(x, dims=[0]), vae.traverse(vae.encode(x[None])[0], dims=[0]), atol=1e-5)
 
 
-@pytest.mark.parametrize("dims", [[4], [-1], [0.5], 0])
+@pytest.mark.parametrize("dims", [[4], [-1], [0.5], 0, np.arange(0)])
 def test_dims_that_are_none_are_refused(vae, dims):
     with pytest.raises(ValueError, match=r"`dims` must be a list of indices from 0 to 3. Received"):
         vae.traverse(dims=dims)

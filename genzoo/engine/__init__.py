@@ -9,8 +9,9 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
-  compiled, without gradients. NumPy reads each, and only then waits for it; of a short batch it may have further rows;
-- ``initial_values()``: a context for making layers and optimizers, in which that is cheap;
+  compiled, without gradients. The result of a short batch may have more rows than the batch;
+- ``to_numpy(tensor)``: its values; waits until they are computed;
+- ``initial_values()``: a context for making layers and optimizers, where that is cheap, and the same but for rounding;
 - ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
 - ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
 
@@ -47,6 +48,7 @@ normal = _native.normal
 normalise = _native.normalise
 pin_seeds = _native.pin_seeds
 record = _native.record
+to_numpy = _native.to_numpy
 uniform = _native.uniform
 update = _native.update
 value_and_input_gradient = _native.value_and_input_gradient
@@ -69,6 +71,7 @@ __all__ = [
     "normalise",
     "pin_seeds",
     "record",
+    "to_numpy",
     "uniform",
     "update",
     "value_and_grad",

@@ -7,7 +7,6 @@ import os
 
 import jax
 import keras
-import numpy as np
 from jax import numpy as jnp
 
 from genzoo.engine import jax_convolution, plain
@@ -19,6 +18,7 @@ from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     leaky_relu,
     normalise,
     pin_seeds,
+    to_numpy,
     update,
 )
 
@@ -83,15 +83,9 @@ def compile_inference(model, fn):
     def run(batches, size):
         state = [v.value for v in variables]
         for batch in batches:
-            yield pure(state, *(_padded(array, size) for array in batch))
+            yield pure(state, *(plain.padded(array, size) for array in batch))
 
     return run
-
-
-def _padded(array, size):
-    """So that a short batch, which is the last or the only one, needs no program of its own."""
-    missing = size - len(array)
-    return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
 
 
 @contextlib.contextmanager

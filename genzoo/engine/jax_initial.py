@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import threading
 
 import jax
 import numpy as np
@@ -13,44 +14,47 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 @contextlib.contextmanager
 def initial_values():
-    """Inside, what JAX fills new arrays with is the same but for rounding, and comes without compiling."""
-    replacements = {
-        jax.random: {"uniform": _uniform, "normal": _normal, "truncated_normal": _truncated_normal},
-        jnp: {"zeros": _zeros, "ones": _ones},
-    }
-    for module, functions in replacements.items():
-        for name, function in functions.items():
-            setattr(module, name, function)
+    """Inside, what JAX fills new arrays with is the same but for rounding, and comes without compiling.
+
+    In every thread, and until the outermost of these contexts ends.
+    """
+    _enter(1)
     try:
         yield
     finally:
-        # Not what was found before: another thread may have been in here too.
-        for module, functions in replacements.items():
-            for name in functions:
-                setattr(module, name, _JAX[name])
+        _enter(-1)
+
+
+def _enter(change):
+    global _depth
+    with _lock:
+        _depth += change
+        for (module, name), function in _OURS.items():
+            setattr(module, name, function if _depth else _JAX[name])
 
 
 _JAX = {name: getattr(jax.random, name) for name in ("uniform", "normal", "truncated_normal")}
 _JAX |= {name: getattr(jnp, name) for name in ("zeros", "ones")}
+_lock, _depth = threading.Lock(), 0
 
 
 def _uniform(key, shape=(), dtype=None, minval=0.0, maxval=1.0, **options):
-    if options or not _is_plain(key, dtype, minval, maxval):
+    if options or not _is_plain(key, shape, dtype, minval, maxval):
         return _JAX["uniform"](key, shape, dtype, minval, maxval, **options)
     return jax.device_put(_between(key, shape, minval, maxval))
 
 
 def _normal(key, shape=(), dtype=None, **options):
-    if options or not _is_plain(key, dtype):
+    if options or not _is_plain(key, shape, dtype):
         return _JAX["normal"](key, shape, dtype, **options)
     return jax.device_put(_quantiles(_between(key, shape, np.nextafter(np.float32(-1), np.float32(0)), 1)))
 
 
 def _truncated_normal(key, lower, upper, shape=None, dtype=None, **options):
-    if options or shape is None or not _is_plain(key, dtype, lower, upper):
+    if options or not _is_plain(key, shape, dtype, lower, upper):
         return _JAX["truncated_normal"](key, lower, upper, shape, dtype, **options)
     edges = (math.erf(bound / math.sqrt(2)) for bound in (lower, upper))
-    inside = (np.nextafter(np.float32(bound), np.float32(0), dtype="float32") for bound in (lower, upper))
+    inside = (np.nextafter(np.float32(bound), np.float32(end)) for bound, end in ((lower, np.inf), (upper, -np.inf)))
     return jax.device_put(np.clip(_quantiles(_between(key, shape, *edges)), *inside))
 
 
@@ -63,22 +67,27 @@ def _ones(shape, dtype=None, **options):
 
 
 def _filled(name, shape, dtype, options):
-    if options or dtype is None:  # JAX' default depends on its settings
+    if options or not _is_known(shape, dtype):
         return _JAX[name](shape, dtype, **options)
     return jax.device_put(getattr(np, name)(shape, dtype))
 
 
-def _is_plain(key, dtype, *bounds):
+def _is_plain(key, shape, dtype, *bounds):
     """Whether NumPy can draw it: a value, not a tracer, for JAX' usual generator, in float32, between two numbers."""
     return (
-        isinstance(key, jax.Array | np.ndarray)
+        isinstance(key, jax.Array)
         and not isinstance(key, jax.core.Tracer)
         and (key.dtype, key.shape) == ("uint32", (2,))
         and (jax.config.jax_default_prng_impl, jax.config.jax_threefry_partitionable) == ("threefry2x32", True)
-        and dtype is not None
+        and _is_known(shape, dtype)
         and np.dtype(dtype) == "float32"
         and all(isinstance(bound, int | float) for bound in bounds)
     )
+
+
+def _is_known(shape, dtype):
+    """Whether shape and dtype are as Keras gives them: a tuple and a name."""
+    return isinstance(shape, tuple | list) and isinstance(dtype, str)
 
 
 def _between(key, shape, low, high):
@@ -93,7 +102,9 @@ def _quantiles(x):
     """Of a normal distribution, by numbers uniform in (-1, 1): by JAX, in blocks of one shape."""
     blocks = np.zeros((max(1, -(-x.size // _BLOCK)), _BLOCK), "float32")
     blocks.reshape(-1)[: x.size] = x.reshape(-1)
-    return np.concatenate([_quantiles_of_block(block) for block in blocks]).reshape(-1)[: x.size].reshape(x.shape)
+    with jax.ensure_compile_time_eval():
+        quantiles = [_quantiles_of_block(block) for block in blocks]
+    return np.concatenate(quantiles)[: x.size].reshape(x.shape)
 
 
 @jax.jit
@@ -114,3 +125,12 @@ def _bits(key, count):
         x += keys[(i + 1) % 3]
         y += keys[(i + 2) % 3] + np.uint32(i + 1)
     return x ^ y
+
+
+_OURS = {
+    (jax.random, "uniform"): _uniform,
+    (jax.random, "normal"): _normal,
+    (jax.random, "truncated_normal"): _truncated_normal,
+    (jnp, "zeros"): _zeros,
+    (jnp, "ones"): _ones,
+}

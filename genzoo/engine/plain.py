@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import numpy as np
 from keras import ops
 
 # What Keras' optimizers may do besides their rule, and its value where they do not.
@@ -74,6 +75,17 @@ def normalise(x, mean, variance, scale, offset, axis: int, epsilon: float):
 def leaky_relu(x, negative_slope: float):
     """``x`` where it is positive, else ``negative_slope * x``."""
     return ops.leaky_relu(x, negative_slope)
+
+
+def to_numpy(tensor):
+    """The values of a tensor, once they are computed; not a copy where that is not needed."""
+    return np.asarray(tensor)
+
+
+def padded(array, size: int):
+    """A batch with rows of zeros up to ``size``, so that a short one needs no program of its own."""
+    missing = size - len(array)
+    return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) if missing else array
 
 
 def feed(batches):

@@ -9,6 +9,7 @@ from genzoo.engine.plain import (  # noqa: F401
     normal,
     normalise,
     pin_seeds,
+    to_numpy,
     uniform,
     weights_kept,
 )

@@ -3,10 +3,11 @@
 import itertools
 
 import keras
+import numpy as np
 import torch
 
 from genzoo.batches import split_batch
-from genzoo.engine.plain import initial_values, weights_kept  # noqa: F401  (offered as they are)
+from genzoo.engine.plain import initial_values, padded, weights_kept  # noqa: F401  (some are offered as they are)
 from genzoo.engine.torch_arithmetic import (  # noqa: F401
     batch_norm,
     conv,
@@ -47,19 +48,26 @@ def value_and_input_gradient(fn, x):
 
 
 def compile_inference(model, fn):
-    recorded = Recorded(lambda *tensors: [fn(*tensors)], state=list)
+    recorded = Recorded(lambda *tensors: [fn(*tensors)], state=lambda: [v.value for v in model.variables])
 
     def run(batches, size):
         for batch in batches:
-            (result,) = recorded(*map(_tensor, batch))
-            yield result.float().cpu()
+            (result,) = recorded(*(_tensor(padded(array, size)) for array in batch))
+            yield result
 
     return run
 
 
+def to_numpy(tensor):
+    return tensor.float().cpu().numpy()
+
+
 def _tensor(array):
-    """On Keras' device; on a CPU the array's own memory, which Keras would copy."""
-    return keras.ops.convert_to_tensor(torch.from_numpy(array) if array.flags.writeable else array)
+    """On Keras' device; on a CPU the array's own memory where PyTorch can use it, which Keras would copy."""
+    if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
+        array = np.ascontiguousarray(array)
+        array = torch.from_numpy(array) if array.flags.writeable else array
+    return keras.ops.convert_to_tensor(array)
 
 
 def feed(batches):

@@ -82,6 +82,7 @@ def _has_subpixel_form(x, image_size, weight, strides):
     channels, *kernel = weight.shape[1:]
     return (
         x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
         and x.dtype == torch.float32 == weight.dtype
         and channels <= MOST_CHANNELS
         and strides[0] == strides[1] > 1
@@ -103,8 +104,10 @@ class _Down(torch.autograd.Function):
     @staticmethod
     def backward(ctx, slope):
         images, weight = ctx.saved_tensors
-        by_images = _Up.apply(slope, weight, ctx.strides) if ctx.needs_input_grad[0] else None
-        return by_images, *_by_weight(images, slope, weight, ctx.strides, ctx.biased), None
+        needs_images, *needs_weights, _ = ctx.needs_input_grad
+        by_images = _Up.apply(slope, weight, ctx.strides) if needs_images else None
+        by_weights = _by_weight(images, slope, weight, ctx.strides, ctx.biased) if any(needs_weights) else (None, None)
+        return by_images, *by_weights, None
 
 
 class _Up(torch.autograd.Function):
@@ -113,7 +116,8 @@ class _Up(torch.autograd.Function):
     @staticmethod
     def forward(ctx, features, weight, strides):
         ctx.save_for_backward(features, weight)
-        ctx.strides, stride = strides, strides[0]
+        ctx.strides = strides
+        stride = strides[0]
         inputs, channels, *kernel = weight.shape
         (height, rows, around_rows), (width, columns, around_columns) = (blocks(taps, stride) for taps in kernel)
         weight = functional.pad(weight, (*columns, *rows)).view(inputs, channels, height, stride, width, stride)
@@ -124,8 +128,10 @@ class _Up(torch.autograd.Function):
     @staticmethod
     def backward(ctx, slope):
         features, weight = ctx.saved_tensors
-        by_features = _Down.apply(slope, weight, None, ctx.strides) if ctx.needs_input_grad[0] else None
-        return by_features, _by_weight(slope, features, weight, ctx.strides, False)[0], None
+        needs_features, needs_weight, _ = ctx.needs_input_grad
+        by_features = _Down.apply(slope, weight, None, ctx.strides) if needs_features else None
+        by_weight = _by_weight(slope, features, weight, ctx.strides, False)[0] if needs_weight else None
+        return by_features, by_weight, None
 
 
 def _by_weight(images, features, weight, strides, biased):
@@ -150,7 +156,11 @@ def _padded(x, weight, strides):
 def _padded_by(x, rows, columns):
     """Images with what is more on one side, because a convolution pads both sides alike; and what it shall pad."""
     pads = min(rows), min(columns)
-    more = [n - pad for axis, pad in ((columns, pads[1]), (rows, pads[0])) for n in axis]
+    more = [
+        n - pad
+        for axis, pad in ((columns, pads[1]), (rows, pads[0]))  # of the last axis first, as `pad` wants it
+        for n in axis
+    ]
     return functional.pad(x, more) if any(more) else x, pads
 
 

@@ -1,20 +1,23 @@
 """Functions of tensors that PyTorch runs eagerly, recorded as the operations they come down to, and replayed.
 
 A replay has none of what lies between a step and its arithmetic: Keras' layers, autograd's tape, Python's dispatch.
-What ``jax.jit`` asks of a function holds here too: other Python side effects than those on variables happen once.
+What ``jax.jit`` asks of a function holds here too: other Python side effects than those on variables happen while it is
+recorded, on tensors that may have no values, and not in its replays.
 """
 
 import collections
+import contextlib
 import logging
 import operator
+import threading
 import types
-from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
+_settings = threading.Lock()
 _VIEWS = {aten.permute.default, aten.view.default, aten._unsafe_view.default, aten.t.default, aten.unsqueeze.default}
 _IN_PLACE = {
     aten.relu.default: aten.relu_.default,
@@ -57,9 +60,9 @@ class Recorded:
 
     def _record(self, signature, inputs):
         before = [(tensor, tensor.clone()) for tensor in self._state()]
-        for record in (_record_without_memory, _record_as_it_runs):
+        for way in (self._recorded_without_memory, self._recorded_as_it_runs):
             try:
-                self._replays[signature], outputs = record(self._fn, inputs, before)
+                self._replays[signature], outputs = way(inputs, before)
                 return outputs
             except Exception:
                 # If the function itself is at fault it will say so again, now in its own words.
@@ -68,51 +71,65 @@ class Recorded:
         self._recordable = False
         return self._fn(*inputs)
 
+    def _recorded_without_memory(self, inputs, before):
+        """The replay, and the outputs of its first run, from a trace of tensors that have no memory.
 
-def _record_without_memory(fn, inputs, before):
-    """A function that does what ``fn`` does, and the outputs of its first run, from a trace of tensors without memory.
+        Real ones would leave the heap in fragments: a trace makes many small objects that stay between them.
+        """
+        with _nothing_computed():
+            module = _trace(self._fn, inputs, "fake", _allow_non_fake_inputs=True)
+        if not all(((tensor == value) | tensor.isnan()).all() for tensor, value in before):
+            raise RuntimeError("The trace moved what only its replay may move.")
+        outputs = _FirstRun(module).run(*inputs)
+        return _compiled(module), outputs
 
-    Among the many small objects of a trace, memory of real tensors would be freed in pieces and stay with the process.
-    """
-    module = _trace(fn, inputs, "fake", _allow_non_fake_inputs=True)
-    if not all(torch.equal(tensor, value) for tensor, value in before):
-        raise RuntimeError("The trace did something already.")
-    outputs = _FirstRun(module).run(*inputs)
-    return _compiled(module), outputs
+    def _recorded_as_it_runs(self, inputs, before):
+        """The same from a trace of the first run itself."""
+        outputs = []
 
+        def run(*inputs):
+            outputs[:] = self._fn(*inputs)
+            return outputs
 
-def _record_as_it_runs(fn, inputs, before):
-    """The same from the first run itself."""
-    outputs = []
-
-    def run(*inputs):
-        outputs[:] = fn(*inputs)
-        return outputs
-
-    return _compiled(_trace(run, inputs, "real")), [output.detach() for output in outputs]
+        return _compiled(_trace(run, inputs, "real")), [output.detach() for output in outputs]
 
 
 def _trace(fn, inputs, mode, **options):
-    from torch.fx.experimental import proxy_tensor  # takes its time to import
+    from torch.fx.experimental.proxy_tensor import make_fx  # takes its time to import
 
     def traced(*inputs):
         with _NoReading(), _NoBranching():
             return fn(*inputs)
 
-    complaints = logging.getLogger("torch._subclasses.fake_tensor")
-    # PyTorch computes with what it takes for constants, and would move real variables by them.
-    with mock.patch.object(proxy_tensor, "CONSTANT_NUMEL_LIMIT", -1), mock.patch.object(complaints, "disabled", True):
-        module = proxy_tensor.make_fx(traced, tracing_mode=mode, **options)(*inputs)
+    module = make_fx(traced, tracing_mode=mode, **options)(*inputs)
     _forget_copies(module.graph)
     _forget_what_leads_nowhere(module.graph)
     return module
 
 
+@contextlib.contextmanager
+def _nothing_computed():
+    """PyTorch computes with what a trace takes for constants, which would move real variables; here with none.
+
+    Nor does it log an error for an operation that has no kernel for tensors without memory.
+    """
+    from torch.fx.experimental import proxy_tensor
+
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    with _settings:
+        limit, disabled = proxy_tensor.CONSTANT_NUMEL_LIMIT, log.disabled
+        proxy_tensor.CONSTANT_NUMEL_LIMIT, log.disabled = -1, True
+        try:
+            yield
+        finally:
+            proxy_tensor.CONSTANT_NUMEL_LIMIT, log.disabled = limit, disabled
+
+
 class _FirstRun(torch.fx.Interpreter):
     """Runs a trace and corrects what it says of the layout of tensors.
 
-    It guesses the strides of axes of length 1, which no operation of a trace depends on. One that is wrong about others
-    is refused: the function may come down to other operations.
+    A trace guesses the strides of axes of length 1, which none of its operations depends on. One that is wrong about
+    other strides is refused, because the function itself may then come down to other operations.
     """
 
     def run_node(self, node):
