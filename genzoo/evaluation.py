@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from genzoo import scores
-from genzoo.batches import ImageBatches, check_images
+from genzoo.batches import ImageBatches, as_numpy, check_images
 from genzoo.validation import natural_number, positive_int
 
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
@@ -176,7 +176,7 @@ def _arrays(data):
             f"Expected images as one array, or a genzoo.data set that fits in memory. Received: {type(data).__name__}. "
             "Choose a part of it, such as split='test[:10000]'."
         )
-    return keras.ops.convert_to_numpy(data), None
+    return as_numpy(data), None
 
 
 def _check_size(model, real):

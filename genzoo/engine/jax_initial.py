@@ -33,8 +33,6 @@ def _enter(change):
             setattr(module, name, function if _depth else _JAX[name])
 
 
-_JAX = {name: getattr(jax.random, name) for name in ("uniform", "normal", "truncated_normal")}
-_JAX |= {name: getattr(jnp, name) for name in ("zeros", "ones")}
 _lock, _depth = threading.Lock(), 0
 
 
@@ -134,3 +132,4 @@ _OURS = {
     (jnp, "zeros"): _zeros,
     (jnp, "ones"): _ones,
 }
+_JAX = {name: getattr(module, name) for module, name in _OURS}
