@@ -315,6 +315,11 @@ def check_labels(y, ids: range, model: str) -> np.ndarray:
     return values.astype("int32")
 
 
+def power_of_two(n: int) -> int:
+    """The least one that is not below ``n``: arrays of any length in few sizes."""
+    return 1 << (n - 1).bit_length()
+
+
 def unit_images(images: np.ndarray) -> np.ndarray:
     """NumPy images, uint8, bool or float in [0, 1], as float32 in [0, 1]."""
     return images.astype("float32") / (255.0 if images.dtype == np.uint8 else 1.0)

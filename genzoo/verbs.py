@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import as_numpy, check_images, check_labels, to_unit_interval
+from genzoo.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
 from genzoo.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
@@ -331,14 +331,13 @@ class Verbs(SamplerVerbs):
         if fn.__name__ not in self._compiled_verbs.__dict__:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
-        size = min(positive_int("batch_size", batch_size), 1 << (n - 1).bit_length())
+        size = min(positive_int("batch_size", batch_size), power_of_two(n))
         starts, results = range(0, n, size), None
         batches = ([array[i : i + size] for array in arrays] for i in starts)
         for start, result in zip(starts, _one_ahead(compiled(batches, size)), strict=True):
-            values = engine.to_numpy(result)[: n - start]
             if results is None:
-                results = np.empty((n, *values.shape[1:]), "float32")
-            results[start : start + size] = values
+                results = np.empty((n, *result.shape[1:]), "float32")
+            engine.fill(results[start : start + size], result)
         return results
 
 

@@ -40,7 +40,7 @@ def numpy(tensor):
 def inferred(model, fn, *arrays):
     """``fn`` of one batch as the model's verbs compute it."""
     (result,) = engine.compile_inference(model, fn)([arrays], len(arrays[0]))
-    return engine.to_numpy(result)
+    return numpy(result)
 
 
 def test_the_losses_are_each_others_with_swapped_labels(bigan):

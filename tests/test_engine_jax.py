@@ -17,7 +17,7 @@ from jax import numpy as jnp
 from genzoo import engine
 from genzoo.engine import jax as jax_engine
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1), dtype="uint8")
+IMAGES = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 1), dtype="uint8")  # two batches
 
 
 def trained(fit_options=(), **options):
@@ -39,7 +39,7 @@ def trained(fit_options=(), **options):
     ],
 )
 def test_initial_values_are_those_that_jax_draws(initializer, dtype):
-    functions = jax.random.uniform, jax.random.normal, jax.random.truncated_normal, jnp.zeros, jnp.ones
+    functions = replaced_functions()
     for shape in ((300, 70), (5, 3)):
         with engine.initial_values():
             ours = initializer(shape, dtype=dtype)
@@ -50,14 +50,23 @@ def test_initial_values_are_those_that_jax_draws(initializer, dtype):
     with engine.initial_values():
         key = jax.random.key_data(jax.random.key(0))
         with engine.initial_values():
-            traced = jax.jit(lambda: jax.random.normal(key, (3,), "float32"))()
-        np.testing.assert_allclose(traced, jax.random.normal(key, (3,), "float32"), rtol=1e-6)
-    assert (jax.random.uniform, jax.random.normal, jax.random.truncated_normal, jnp.zeros, jnp.ones) == functions
+            traced = jax.jit(lambda: keras.random.normal((3,), dtype="float32", seed=key))()
+        assert replaced_functions() != functions
+    np.testing.assert_allclose(traced, jax.random.normal(key, (3,), "float32"), rtol=1e-6)
+    assert replaced_functions() == functions
+
+
+def replaced_functions():
+    random = keras.src.backend.jax.random
+    return random.uniform, random.normal, random.truncated_normal, jnp.zeros, jnp.ones
 
 
 def test_building_compiles_no_program_for_a_new_shape():
     def build(size):
         genzoo.get("vae", hidden_dim=size, latent_dim=size, seed=0).build((None, size, size, 1))
+        with engine.initial_values():
+            keras.initializers.RandomNormal(stddev=0.1, seed=1)((size, 3))
+            keras.initializers.HeNormal(seed=1)((size, 3))
 
     def listen(event, seconds, **_):
         if "backend_compile" in event:

@@ -10,7 +10,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
   compiled, without gradients. The result of a short batch may have more rows than the batch;
-- ``to_numpy(tensor)``: its values; waits until they are computed;
+- ``fill(array, tensor)``: writes the tensor's first rows into an array; waits until they are computed;
 - ``initial_values()``: a context for making layers and optimizers, where that is cheap, and the same but for rounding;
 - ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
 - ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
@@ -41,6 +41,7 @@ conv_transpose = _native.conv_transpose
 dense = _native.dense
 dropout = _native.dropout
 feed = _native.feed
+fill = _native.fill
 initial_values = _native.initial_values
 input_gradient = _native.input_gradient
 leaky_relu = _native.leaky_relu
@@ -48,7 +49,6 @@ normal = _native.normal
 normalise = _native.normalise
 pin_seeds = _native.pin_seeds
 record = _native.record
-to_numpy = _native.to_numpy
 uniform = _native.uniform
 update = _native.update
 value_and_input_gradient = _native.value_and_input_gradient
@@ -63,6 +63,7 @@ __all__ = [
     "dense",
     "dropout",
     "feed",
+    "fill",
     "in_phase",
     "initial_values",
     "input_gradient",
@@ -71,7 +72,6 @@ __all__ = [
     "normalise",
     "pin_seeds",
     "record",
-    "to_numpy",
     "uniform",
     "update",
     "value_and_grad",

@@ -10,17 +10,21 @@ import keras
 from jax import numpy as jnp
 
 from genzoo.engine import jax_convolution, plain
-from genzoo.engine.jax_initial import initial_values  # noqa: F401  (offered as it is)
 from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     batch_norm,
     dense,
     feed,
+    fill,
     leaky_relu,
     normalise,
     pin_seeds,
-    to_numpy,
     update,
 )
+
+try:
+    from genzoo.engine.jax_initial import initial_values
+except ImportError:  # a Keras that keeps its random functions elsewhere
+    from genzoo.engine.plain import initial_values  # noqa: F401
 
 _scope = contextvars.ContextVar("genzoo_scope", default=None)
 

@@ -1,20 +1,26 @@
-"""Initial weights and zeros as JAX makes them, but by NumPy: JAX compiles a program for every shape and function."""
+"""Initial weights and zeros as on JAX, but made by NumPy: JAX compiles a program for every shape and function."""
 
 import contextlib
 import math
 import threading
 
 import jax
+import keras
 import numpy as np
 from jax import numpy as jnp
 
+# Not jax.random: what Keras does to its numbers, it compiles too.
+from keras.src.backend.jax import random as keras_random
+from keras.src.backend.jax.random import jax_draw_seed
+
+_CUT = 2.0  # standard deviations, where Keras truncates
 _BLOCK = 2**14
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 @contextlib.contextmanager
 def initial_values():
-    """Inside, what JAX fills new arrays with is the same but for rounding, and comes without compiling.
+    """Inside, what Keras fills new arrays with is the same but for rounding, and comes without compiling.
 
     In every thread, and until the outermost of these contexts ends.
     """
@@ -30,30 +36,37 @@ def _enter(change):
     with _lock:
         _depth += change
         for (module, name), function in _OURS.items():
-            setattr(module, name, function if _depth else _JAX[name])
+            setattr(module, name, function if _depth else _THEIRS[name])
 
 
 _lock, _depth = threading.Lock(), 0
 
 
-def _uniform(key, shape=(), dtype=None, minval=0.0, maxval=1.0, **options):
-    if options or not _is_plain(key, shape, dtype, minval, maxval):
-        return _JAX["uniform"](key, shape, dtype, minval, maxval, **options)
+def _uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    key = jax_draw_seed(seed)
+    if not _is_plain(key, shape, dtype, minval, maxval):
+        return _THEIRS["uniform"](shape, minval, maxval, dtype, key)
     return jax.device_put(_between(key, shape, minval, maxval))
 
 
-def _normal(key, shape=(), dtype=None, **options):
-    if options or not _is_plain(key, shape, dtype):
-        return _JAX["normal"](key, shape, dtype, **options)
-    return jax.device_put(_quantiles(_between(key, shape, np.nextafter(np.float32(-1), np.float32(0)), 1)))
+def _normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    key = jax_draw_seed(seed)
+    if not _is_plain(key, shape, dtype, mean, stddev):
+        return _THEIRS["normal"](shape, mean, stddev, dtype, key)
+    drawn = _quantiles(_between(key, shape, np.nextafter(np.float32(-1), np.float32(0)), 1))
+    return _scaled(drawn, stddev, mean)
 
 
-def _truncated_normal(key, lower, upper, shape=None, dtype=None, **options):
-    if options or not _is_plain(key, shape, dtype, lower, upper):
-        return _JAX["truncated_normal"](key, lower, upper, shape, dtype, **options)
-    edges = (math.erf(bound / math.sqrt(2)) for bound in (lower, upper))
-    inside = (np.nextafter(np.float32(bound), np.float32(end)) for bound, end in ((lower, np.inf), (upper, -np.inf)))
-    return jax.device_put(np.clip(_quantiles(_between(key, shape, *edges)), *inside))
+def _truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    key = jax_draw_seed(seed)
+    if not _is_plain(key, shape, dtype, mean, stddev):
+        return _THEIRS["truncated_normal"](shape, mean, stddev, dtype, key)
+    edge, inside = math.erf(_CUT / math.sqrt(2)), np.nextafter(np.float32(_CUT), np.float32(0))
+    return _scaled(np.clip(_quantiles(_between(key, shape, -edge, edge)), -inside, inside), stddev, mean)
+
+
+def _scaled(drawn, stddev, mean):
+    return jax.device_put(drawn * np.float32(stddev) + np.float32(mean))
 
 
 def _zeros(shape, dtype=None, **options):
@@ -65,27 +78,23 @@ def _ones(shape, dtype=None, **options):
 
 
 def _filled(name, shape, dtype, options):
-    if options or not _is_known(shape, dtype):
-        return _JAX[name](shape, dtype, **options)
+    as_keras_gives_them = isinstance(shape, tuple | list) and isinstance(dtype, str)
+    if options or not as_keras_gives_them:
+        return _THEIRS[name](shape, dtype, **options)
     return jax.device_put(getattr(np, name)(shape, dtype))
 
 
-def _is_plain(key, shape, dtype, *bounds):
-    """Whether NumPy can draw it: a value, not a tracer, for JAX' usual generator, in float32, between two numbers."""
+def _is_plain(key, shape, dtype, *parameters):
+    """Whether NumPy can draw it: a value, not a tracer, for JAX' usual generator, in float32, with numbers."""
     return (
         isinstance(key, jax.Array)
         and not isinstance(key, jax.core.Tracer)
         and (key.dtype, key.shape) == ("uint32", (2,))
         and (jax.config.jax_default_prng_impl, jax.config.jax_threefry_partitionable) == ("threefry2x32", True)
-        and _is_known(shape, dtype)
-        and np.dtype(dtype) == "float32"
-        and all(isinstance(bound, int | float) for bound in bounds)
+        and isinstance(shape, tuple | list)
+        and (dtype or keras.config.floatx()) == "float32"
+        and all(isinstance(number, int | float) for number in parameters)
     )
-
-
-def _is_known(shape, dtype):
-    """Whether shape and dtype are as Keras gives them: a tuple and a name."""
-    return isinstance(shape, tuple | list) and isinstance(dtype, str)
 
 
 def _between(key, shape, low, high):
@@ -126,10 +135,10 @@ def _bits(key, count):
 
 
 _OURS = {
-    (jax.random, "uniform"): _uniform,
-    (jax.random, "normal"): _normal,
-    (jax.random, "truncated_normal"): _truncated_normal,
+    (keras_random, "uniform"): _uniform,
+    (keras_random, "normal"): _normal,
+    (keras_random, "truncated_normal"): _truncated_normal,
     (jnp, "zeros"): _zeros,
     (jnp, "ones"): _ones,
 }
-_JAX = {name: getattr(module, name) for module, name in _OURS}
+_THEIRS = {name: getattr(module, name) for module, name in _OURS}

@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from genzoo.engine.plain import (  # noqa: F401
     dense,
+    fill,
     initial_values,
     normal,
     normalise,
     pin_seeds,
-    to_numpy,
     uniform,
     weights_kept,
 )

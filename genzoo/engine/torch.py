@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import torch
 
-from genzoo.batches import split_batch
+from genzoo.batches import power_of_two, split_batch
 from genzoo.engine.plain import initial_values, padded, weights_kept  # noqa: F401  (some are offered as they are)
 from genzoo.engine.torch_arithmetic import (  # noqa: F401
     batch_norm,
@@ -51,23 +51,31 @@ def compile_inference(model, fn):
     recorded = Recorded(lambda *tensors: [fn(*tensors)], state=lambda: [v.value for v in model.variables])
 
     def run(batches, size):
+        device = _device()
         for batch in batches:
-            (result,) = recorded(*(_tensor(padded(array, size)) for array in batch))
+            rows = min(size, power_of_two(len(batch[0])))  # so that no more than a few sizes are recorded
+            (result,) = recorded(*[_tensor(padded(array, rows), device) for array in batch])
             yield result
 
     return run
 
 
-def to_numpy(tensor):
-    return tensor.float().cpu().numpy()
+def fill(array, tensor):
+    torch.from_numpy(array).copy_(tensor[: len(array)])
 
 
-def _tensor(array):
-    """On Keras' device; on a CPU the array's own memory where PyTorch can use it, which Keras would copy."""
+def _tensor(array, device):
+    """On the device; on a CPU the array's own memory where PyTorch can use it, which Keras would copy."""
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         array = np.ascontiguousarray(array)
-        array = torch.from_numpy(array) if array.flags.writeable else array
+        if array.flags.writeable:
+            return torch.from_numpy(array).to(device)
     return keras.ops.convert_to_tensor(array)
+
+
+def _device():
+    """Where Keras puts tensors; asking it for every batch costs more than a small operation."""
+    return keras.ops.convert_to_tensor(0).device
 
 
 def feed(batches):
@@ -82,10 +90,10 @@ class _Loader(torch.utils.data.DataLoader):
         self._batches = batches
 
     def __iter__(self):
-        batches = self._batches
+        batches, device = self._batches, _device()
         batches.on_epoch_begin()
         for i in itertools.count() if batches.endless else range(len(batches)):
-            yield tuple(map(_tensor, batches[i]))
+            yield tuple(_tensor(array, device) for array in batches[i])
 
 
 def pin_seeds(layers):

@@ -22,8 +22,12 @@ _VIEWS = {aten.permute.default, aten.view.default, aten._unsafe_view.default, at
 _IN_PLACE = {
     aten.relu.default: aten.relu_.default,
     aten.leaky_relu.default: aten.leaky_relu_.default,
+    aten.sigmoid.default: aten.sigmoid_.default,
+    aten.tanh.default: aten.tanh_.default,
     aten.mul.Tensor: aten.mul_.Tensor,
+    aten.div.Tensor: aten.div_.Tensor,
     aten.add.Tensor: aten.add_.Tensor,
+    aten.sub.Tensor: aten.sub_.Tensor,
 }
 
 
