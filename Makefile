@@ -3,7 +3,8 @@
 #   make test   installs all three backends and runs linter and tests on each
 PYTHON ?= python3
 BACKENDS ?= jax torch tensorflow
-PYTEST_ARGS ?= -m "not slow" --numprocesses auto
+# By files, because on JAX a second process would compile the same programs once more.
+PYTEST_ARGS ?= -m "not slow" --numprocesses auto --dist loadfile
 
 .PHONY: demo test lint install clean
 .DEFAULT_GOAL := demo

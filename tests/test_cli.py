@@ -1,7 +1,6 @@
 """The command: parsing in this process; errors, signals and sudden death in real ones."""
 
 import csv
-import importlib.util
 import json
 import re
 import signal
@@ -246,12 +245,12 @@ def failures(tmp_path_factory):
     root = tmp_path_factory.mktemp("failures")
     half_a_file(root)
     before = files_below(root)
-    backend = "jax" if importlib.util.find_spec("jax") else keras.backend.backend()  # errors are the same; jax is quick
-    started = {what: start(*FAILURES[what][:2], cwd=root, backend=backend) for what in FAILURES}
+    started = {what: start(*FAILURES[what][:2], cwd=root, backend=keras.config.backend()) for what in FAILURES}
     ended = {what: (*process.communicate(timeout=300), process.returncode) for what, process in started.items()}
     return ended, before, files_below(root), sorted(path.name for path in root.iterdir())
 
 
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="the same on every backend: once is enough")
 @pytest.mark.parametrize("what", FAILURES)
 def test_failure_is_one_line_and_leaves_nothing(failures, what):
     ended, before, after, names = failures
@@ -329,6 +328,7 @@ class Odd(VAE):
 """
 
 
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="where Python looks for classes: once is enough")
 def test_a_class_in_this_folder_trains_samples_and_resumes(tmp_path):
     (tmp_path / "odd_models.py").write_text(STRANGERS_MODULE)
     backend = keras.config.backend()
