@@ -16,8 +16,10 @@ from pathlib import Path
 
 import keras
 
-from genzoo import plugins, registry, saving
+from genzoo import registry
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
+from genzoo.discovery import installed
+from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
 
@@ -86,7 +88,7 @@ class Run:
         if not self.model_path.exists():
             self.config["epochs_done"] = 0
             return new_model(self.config)
-        model, known = saving.load(self.directory), self.config.get("epochs_at_step", {})
+        model, known = loading.load(self.directory), self.config.get("epochs_at_step", {})
         if str(_steps(model)) not in known:
             raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
         self.config["epochs_done"] = known[str(_steps(model))]
@@ -207,12 +209,12 @@ class _Keep(keras.callbacks.Callback):
 
 def new_model(config: dict):
     """The untrained model that a run's config describes."""
-    name = saving.model_name(config)
+    name = loading.model_name(config)
     if "plugin" in config:
         try:
             registry.spec(name)
         except ValueError as error:
-            raise ValueError(f"There is no model {name!r}. {plugins.why_missing(**config['plugin'])}") from error
+            raise ValueError(f"There is no model {name!r}. {installed.why_missing(**config['plugin'])}") from error
     model = registry.get(name, **config["options"])
     if config.get("learning_rate") is not None:
         for player in model.optimizer.names:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import (
+from genzoo.data.batches import (
     ImageBatches,
     as_numpy,
     check_images,
@@ -23,12 +23,12 @@ from genzoo.batches import (
     split_batch,
     to_unit_interval,
 )
-from genzoo.players import assign_optimizers
-from genzoo.samplers import Samplers
-from genzoo.state import State
-from genzoo.steps import Steps
+from genzoo.model.files import State
+from genzoo.model.players import assign_optimizers
+from genzoo.model.samplers import Samplers
+from genzoo.model.steps import Steps
+from genzoo.model.verbs import Verbs
 from genzoo.validation import natural_number, refuse_weights
-from genzoo.verbs import Verbs
 
 
 class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from genzoo.specs import summary_of
+from genzoo.discovery.specs import summary_of
 
 HOPS = 5  # imports and base classes that are followed
 

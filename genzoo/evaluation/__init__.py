@@ -1,25 +1,16 @@
 """``evaluate``: scores of a trained model, each with the protocol without which it is only a number."""
 
-import contextlib
-import datetime
-import hashlib
-import importlib.metadata
-import json
 import math
-import os
-import subprocess
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from genzoo import scores
-from genzoo.batches import ImageBatches, as_numpy, check_images
+from genzoo.data.batches import ImageBatches, as_numpy, check_images
+from genzoo.evaluation import provenance, scores
 from genzoo.validation import natural_number, positive_int
 
-PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 FEATURES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}  # of which data set each network knows the classes
 
 
@@ -45,7 +36,8 @@ def evaluate(
         model: a built ``GenerativeModel``.
         real: images ``(n, height, width, channels)`` of the size that the model makes, uint8, bool or float in [0, 1];
             or a ``genzoo.data`` set, which brings its labels.
-        metrics: names of ``genzoo.scores.SCORES``; by default the usual ones among those that model and data allow.
+        metrics: names of ``genzoo.evaluation.scores.SCORES``; by default the usual ones among those that model and
+            data allow.
         samples: how many images to sample, where a score needs samples.
         features: what the scores in feature space see: ``"mnist"``, ``"fashion_mnist"``, ``"inception"``, a Keras model
             or a function; None for no such scores.
@@ -97,7 +89,7 @@ def evaluate(
     _check_size(model, real)
     if subject.labels is not None and len(subject.labels) != len(real):
         raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(subject.labels)} labels.")
-    made_with = {"split": split, "backend": keras.backend.backend(), "versions": versions()}
+    made_with = {"split": split, "backend": keras.backend.backend(), "versions": provenance.versions()}
     found = {}
     for name in _possible(subject, metrics, arguments):
         result = scores.SCORES[name].function(subject, **arguments.get(name, {}))
@@ -109,51 +101,6 @@ def evaluate(
 def default_features(data: str) -> str | None:
     """The feature network that knows the classes of a data set, or None."""
     return FEATURES.get(data.partition(":")[0])
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that a score depends on, of those that are installed; the backend's among them."""
-    found = {}
-    backend = keras.backend.backend()
-    for package in (*PACKAGES, backend):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def commit() -> str | None:
-    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if it is none."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def sha256(path) -> str:
-    """Of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat()
-
-
-def write_json(path, document) -> None:
-    """Strict JSON, written beside its place and renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _possible(subject, metrics, arguments):

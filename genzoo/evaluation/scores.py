@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genzoo import metrics
-from genzoo.batches import unit_images
+from genzoo.data.batches import unit_images
 from genzoo.errors import unknown_name
 
 

@@ -22,7 +22,7 @@ import zlib
 import numpy as np
 from keras import ops
 
-from genzoo.batches import check_images, some_images, to_unit_interval
+from genzoo.data.batches import check_images, some_images, to_unit_interval
 from genzoo.errors import unknown_name
 from genzoo.validation import natural_number, needs, positive_int
 
@@ -225,7 +225,7 @@ class SamplerVerbs:
         seed: int = 0,
         batch_size: int = 256,
     ) -> None:
-        """Fits a density to the codes of images, for ``sample(n, sampler=name)``. ``genzoo.samplers`` says why.
+        """Fits a density to the codes of images, for ``sample(n, sampler=name)``. ``genzoo.model.samplers`` says why.
 
         The model itself stays as it is, and its file holds the sampler. Once the model trains on, or takes other
         weights, the sampler is stale: ``sample`` refuses it until it is fitted again.

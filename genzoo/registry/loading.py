@@ -8,9 +8,11 @@ from pathlib import Path
 
 import keras
 
-from genzoo import plugins, registry
+from genzoo import registry
+from genzoo.discovery import installed
+from genzoo.discovery.specs import path_of
 from genzoo.model import GenerativeModel
-from genzoo.specs import path_of
+from genzoo.registry import plugins
 
 
 def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
@@ -72,7 +74,7 @@ def _import_class(path, config):
         return
     advice = "No installed package registers it. Install the package that it comes from, or import its module first."
     if provider:
-        advice = plugins.why_missing(*provider)
+        advice = installed.why_missing(*provider)
     raise ValueError(f"{path} holds a {config.get('class_name')!r} from {config.get('module')!r}. {advice}")
 
 

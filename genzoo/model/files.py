@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from genzoo import plugins
-from genzoo.samplers import Samplers
+from genzoo.discovery import installed
+from genzoo.model.samplers import Samplers
 
 
 class State:
@@ -32,7 +32,7 @@ class State:
 
     def get_build_config(self):
         """With the plugin that the class comes from, so that a file says which package it needs."""
-        config, plugin = super().get_build_config(), plugins.of_class(type(self))
+        config, plugin = super().get_build_config(), installed.of_class(type(self))
         if config is None or plugin is None:
             return config
         return {**config, "distribution": plugin.distribution, "version": plugin.version}

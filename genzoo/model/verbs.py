@@ -6,8 +6,8 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
-from genzoo.samplers import SamplerVerbs
+from genzoo.data.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
+from genzoo.model.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
 
@@ -34,7 +34,7 @@ class Verbs(SamplerVerbs):
         Args:
             n: how many.
             labels: class ids for a model that takes labels: one, or ``n`` of them. By default 0, 1, 2, ... in turn.
-            sampler: where latents come from, of a model with an encoder: a name in ``genzoo.samplers`` that
+            sampler: where latents come from, of a model with an encoder: a name in ``genzoo.model.samplers`` that
                 ``fit_sampler`` has fitted. None for the prior.
             temperature: factor on the latents of the prior; below 1 for less variety and more typical images.
             truncation: the prior's latents are cut off at plus and minus this (Brock et al. 2019).

@@ -9,7 +9,8 @@ import jax
 import keras
 from jax import numpy as jnp
 
-from genzoo.engine import jax_convolution, plain
+from genzoo.engine import plain
+from genzoo.engine.jax import convolution
 from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     batch_norm,
     dense,
@@ -22,7 +23,7 @@ from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
 )
 
 try:
-    from genzoo.engine.jax_initial import initial_values
+    from genzoo.engine.jax.initial import initial_values
 except ImportError:  # a Keras that keeps its random functions elsewhere
     from genzoo.engine.plain import initial_values  # noqa: F401
 
@@ -179,11 +180,11 @@ class TrainingStep:
 
 
 def conv(x, kernel, bias=None, **options):
-    return _on_cpu(jax_convolution.conv, plain.conv, x, kernel, bias, **options)
+    return _on_cpu(convolution.conv, plain.conv, x, kernel, bias, **options)
 
 
 def conv_transpose(x, kernel, bias=None, **options):
-    return _on_cpu(jax_convolution.conv_transpose, plain.conv_transpose, x, kernel, bias, **options)
+    return _on_cpu(convolution.conv_transpose, plain.conv_transpose, x, kernel, bias, **options)
 
 
 def _on_cpu(convolve, elsewhere, x, kernel, bias, strides, padding, data_format):

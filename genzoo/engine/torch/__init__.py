@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import torch
 
-from genzoo.batches import power_of_two, split_batch
+from genzoo.data.batches import power_of_two, split_batch
 from genzoo.engine.plain import initial_values, padded, weights_kept  # noqa: F401  (some are offered as they are)
-from genzoo.engine.torch_arithmetic import (  # noqa: F401
+from genzoo.engine.torch.arithmetic import (  # noqa: F401
     batch_norm,
     conv,
     conv_transpose,
@@ -16,9 +16,9 @@ from genzoo.engine.torch_arithmetic import (  # noqa: F401
     leaky_relu,
     normalise,
 )
-from genzoo.engine.torch_random import dropout, normal, uniform  # noqa: F401
-from genzoo.engine.torch_recording import Recorded
-from genzoo.engine.torch_update import update  # noqa: F401
+from genzoo.engine.torch.random import dropout, normal, uniform  # noqa: F401
+from genzoo.engine.torch.recording import Recorded
+from genzoo.engine.torch.updates import update  # noqa: F401
 
 
 def record(fn, variables, inputs=()):

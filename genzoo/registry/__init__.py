@@ -1,4 +1,4 @@
-"""What models exist and how to get one. Standard library only: naming a model imports nothing."""
+"""What models there are and how to get one. Naming a model imports nothing: the standard library is enough for that."""
 
 import fnmatch
 import inspect
@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genzoo import plugins
+from genzoo.discovery import installed
+from genzoo.discovery.specs import ModelSpec, key_of, path_of, summary_of
 from genzoo.errors import unknown_name
-from genzoo.specs import ModelSpec, key_of, path_of, summary_of
+from genzoo.registry import plugins
 
 if TYPE_CHECKING:
     from genzoo.model import GenerativeModel
@@ -108,11 +109,11 @@ def spec(name: str) -> ModelSpec:
 
 def _unknown(name, distribution, model):
     """The error for a name that nobody has."""
-    for plugin in plugins.left_out():
-        asked = not distribution or plugins.distribution_key(distribution) in plugins.selectors(plugin)
+    for plugin in installed.left_out():
+        asked = not distribution or installed.distribution_key(distribution) in installed.selectors(plugin)
         if asked and (plugin.name == model or plugin.may_serve(model)):
             return ValueError(f"GENZOO_PLUGINS leaves out {plugin.full_name!r}. Received: {name!r}")
-    known = [*all_specs(), *(plugin.full_name for plugin in plugins.selected() if distribution)]
+    known = [*all_specs(), *(plugin.full_name for plugin in installed.selected() if distribution)]
     return unknown_name("model", name, set(known), "`genzoo list` shows what is installed.")
 
 

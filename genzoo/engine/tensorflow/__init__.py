@@ -13,9 +13,9 @@ from genzoo.engine.plain import (  # noqa: F401
     uniform,
     weights_kept,
 )
-from genzoo.engine.tensorflow_arithmetic import batch_norm, conv, conv_transpose, dropout, leaky_relu  # noqa: F401
-from genzoo.engine.tensorflow_feed import feed  # noqa: F401
-from genzoo.engine.tensorflow_update import update  # noqa: F401
+from genzoo.engine.tensorflow.arithmetic import batch_norm, conv, conv_transpose, dropout, leaky_relu  # noqa: F401
+from genzoo.engine.tensorflow.feeding import feed  # noqa: F401
+from genzoo.engine.tensorflow.updates import update  # noqa: F401
 
 
 def record(fn, variables, inputs=()):

@@ -9,16 +9,17 @@ RUN/row.json            the row, once all is done
 import contextlib
 import json
 import os
-import platform
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import keras
 
-from genzoo import data, evaluation, runs, scores
-from genzoo.claims import Claim, rounded
+from genzoo import data, evaluation
+from genzoo.evaluation import provenance, scores
+from genzoo.experiments import runs
+from genzoo.experiments.claims import Claim
+from genzoo.experiments.rows import rounded
 
 
 def directory_of(root, claim: str, seed: int = 0) -> Path:
@@ -30,7 +31,7 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
     """Trains and scores a claim; one that was interrupted goes on where it stopped.
 
     Args:
-        claim: as ``genzoo.claims.load`` gives it.
+        claim: as ``genzoo.experiments.claims.load`` gives it.
         root: directory for the runs of all claims.
         epochs: to train for, by default the claim's; the row says so if it is less.
         seed: natural number that fixes weights, noise, the order of the data and the scores' samples.
@@ -123,21 +124,6 @@ def state_of(claim: Claim, root, seed: int = 0) -> str:
     return "not yet run"
 
 
-def hardware() -> str:
-    """The GPUs that the backend sees, or else the CPU and its cores."""
-    with contextlib.suppress(Exception):  # some backends have no such list
-        if keras.distribution.list_devices("gpu"):
-            command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            return ", ".join(found.splitlines())
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} core{'s' if cores != 1 else ''}"
-
-
 class _Progress:
     """The scores so far, the seconds that training and scoring took, and the commits that they ran at."""
 
@@ -148,7 +134,7 @@ class _Progress:
             self.state = json.loads(self.path.read_text())
             if self.state.pop("running", None):  # killed, and nobody knows when
                 self.state["seconds_lost"] = True
-        if (commit := evaluation.commit()) not in self.state["commits"]:
+        if (commit := provenance.commit()) not in self.state["commits"]:
             self.state["commits"].append(commit)
 
     @property
@@ -158,12 +144,12 @@ class _Progress:
     @contextlib.contextmanager
     def timed(self, what):
         start = time.perf_counter()
-        evaluation.write_json(self.path, {**self.state, "running": what})
+        provenance.write_json(self.path, {**self.state, "running": what})
         try:
             yield
         finally:
             self.state["seconds"][what] += time.perf_counter() - start
-            evaluation.write_json(self.path, self.state)
+            provenance.write_json(self.path, self.state)
 
     def add(self, claim, epoch, found, model_path):
         """Keeps scores of an epoch, and the model if they are the best."""
@@ -176,7 +162,7 @@ class _Progress:
             finally:
                 beside.unlink(missing_ok=True)
         self.state["scores"] = entries
-        evaluation.write_json(self.path, self.state)
+        provenance.write_json(self.path, self.state)
 
 
 def _best(claim, entries):
@@ -237,7 +223,7 @@ def _judged(row, claim, root, seed):
 
 
 def _written(row, directory):
-    evaluation.write_json(directory / "row.json", row)
+    provenance.write_json(directory / "row.json", row)
     return row
 
 
@@ -260,15 +246,15 @@ def _row(claim, run, progress, seed):
         "shortened": last["epoch"] < claim.epochs,
         "seeds": [seed],
         "backend": keras.backend.backend(),
-        "hardware": hardware(),
+        "hardware": provenance.hardware(),
         "minutes": round(sum(state["seconds"].values()) / 60, 1),
         "minutes_of": {what: round(seconds / 60, 1) for what, seconds in state["seconds"].items()},
         "minutes_at_least": "seconds_lost" in state,
         "command": claim.command,
         "commit": ", ".join(map(str, state["commits"])),
-        "versions": evaluation.versions(),
-        "date": evaluation.now(),
-        "sha256": {"last": evaluation.sha256(run.model_path), "best": evaluation.sha256(run.directory / "best.keras")},
+        "versions": provenance.versions(),
+        "date": provenance.now(),
+        "sha256": {"last": provenance.sha256(run.model_path), "best": provenance.sha256(run.directory / "best.keras")},
         "scores": last["scores"],
     }
 

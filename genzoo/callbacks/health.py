@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from genzoo.batches import ImageBatches, some_images, split_batch, unit_images
+from genzoo.data.batches import ImageBatches, some_images, split_batch, unit_images
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
 

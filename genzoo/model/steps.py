@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from genzoo import engine
-from genzoo.batches import split_batch, to_unit_interval
+from genzoo.data.batches import split_batch, to_unit_interval
 from genzoo.errors import unknown_name
 
 
