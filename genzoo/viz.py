@@ -1,10 +1,11 @@
 """Pictures: grids of images (Pillow) and curves of a history (matplotlib)."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
+
+from genzoo.files import written
 
 
 def image_grid(images, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
@@ -70,12 +71,8 @@ def save_image(path, image) -> Path:
     if path.suffix.lower() not in Image.registered_extensions():
         raise ValueError(f"The suffix decides the picture's format, such as grid.png. Received: {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with written(path) as beside:
         Image.fromarray(image).save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import keras
 
+from genzoo.files import written
+
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 
 
@@ -52,12 +54,9 @@ def write_json(path, document) -> None:
     """Strict JSON, written beside its place and renamed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with written(path) as beside:
+        beside.write_text(text)
 
 
 def hardware() -> str:

@@ -8,7 +8,6 @@ RUN/row.json            the row, once all is done
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from genzoo.evaluation import provenance, scores
 from genzoo.experiments import runs
 from genzoo.experiments.claims import Claim
 from genzoo.experiments.rows import rounded
+from genzoo.files import written
 
 
 def directory_of(root, claim: str, seed: int = 0) -> Path:
@@ -155,12 +155,8 @@ class _Progress:
         """Keeps scores of an epoch, and the model if they are the best."""
         entries = [*self.state["scores"], {"epoch": epoch, "scores": found}]
         if _best(claim, entries)["epoch"] == epoch:
-            beside = model_path.with_name(f".best.{os.getpid()}.keras")
-            try:
+            with written(model_path.with_name("best.keras")) as beside:
                 shutil.copyfile(model_path, beside)
-                os.replace(beside, model_path.with_name("best.keras"))
-            finally:
-                beside.unlink(missing_ok=True)
         self.state["scores"] = entries
         provenance.write_json(self.path, self.state)
 

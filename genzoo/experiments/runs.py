@@ -10,7 +10,6 @@ import contextlib
 import csv
 import importlib.metadata
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import keras
 from genzoo import registry
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
+from genzoo.files import written
 from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
@@ -157,7 +157,8 @@ class Run:
                 rows = list(csv.reader(file))
             done = self.config["epochs_done"]
             kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= done]
-            self._replace(self._history_path, "".join(",".join(row) + "\n" for row in kept))
+            with written(self._history_path) as beside:
+                beside.write_text("".join(",".join(row) + "\n" for row in kept))
 
     def _grid(self, model, data):
         if "translation" in model.tags:
@@ -170,16 +171,8 @@ class Run:
             file.write((",".join(row) + "\n" if new else "") + ",".join(map(str, row.values())) + "\n")
 
     def _write_config(self):
-        self._replace(self._config_path, json.dumps(self.config, indent=2) + "\n")
-
-    @staticmethod
-    def _replace(path, text):
-        beside = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            beside.write_text(text)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with written(self._config_path) as beside:
+            beside.write_text(json.dumps(self.config, indent=2) + "\n")
 
 
 class _Keep(keras.callbacks.Callback):
