@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genzoo.extras import extra_module
 from genzoo.files import written
 
 
@@ -79,14 +80,13 @@ def save_image(path, image) -> Path:
 def loss_curves(history: dict[str, list[float]]):
     """A matplotlib figure of every metric of a ``History.history`` over the epochs, validation dashed.
 
-    Needs matplotlib: ``pip install matplotlib``.
+    Needs matplotlib: ``pip install genzoo[plot]``.
     """
-    from matplotlib.figure import Figure
-
     names = [name for name in history if not name.startswith("val_")]
     if not names:
         raise ValueError("Expected a history with metrics. Received: an empty one. Was a whole epoch trained?")
-    figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
+    drawing = extra_module("matplotlib.figure", "plot", "Curves are drawn by matplotlib")
+    figure = drawing.Figure(figsize=(4 * len(names), 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], label="training")

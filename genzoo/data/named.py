@@ -9,6 +9,7 @@ import numpy as np
 from genzoo.data.files import resized
 from genzoo.data.sprites import sprites
 from genzoo.errors import unknown_name
+from genzoo.extras import extra_module
 
 IN_MEMORY_BYTES = 2 * 1024**3
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
@@ -16,7 +17,7 @@ KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
 def digits(split: str):
     """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
-    bundled = _module("sklearn.datasets", "scikit-learn").load_digits()
+    bundled = extra_module("sklearn.datasets", "data", "This data set needs scikit-learn").load_digits()
     images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
     cut = len(images) * 4 // 5 + 1
     parts = {"train": slice(None, cut), "test": slice(cut, None), "all": slice(None)}
@@ -35,12 +36,9 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
         ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
     has_tensorflow = importlib.util.find_spec("tensorflow") is not None
-    if importlib.util.find_spec("tensorflow_datasets") is None:
-        if name in KERAS_DATASETS:
-            return _keras_dataset(name, split)
-        _module("tensorflow_datasets", "tensorflow-datasets")
-    import tensorflow_datasets as tfds
-
+    if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
+        return _keras_dataset(name, split)
+    tfds = extra_module("tensorflow_datasets", "data", "This data set needs tensorflow-datasets")
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
@@ -126,12 +124,3 @@ def _keras_dataset(name, split):
         raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
     return images, labels.reshape(-1).astype("int64")
-
-
-def _module(name, package):
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"This data set needs {package}. Install it: pip install {package}", name=error.name
-        ) from error

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from genzoo.data.batches import check_images
+from genzoo.extras import sklearn
 from genzoo.metrics.distances import checked_probabilities
-from genzoo.metrics.extra import module
 from genzoo.validation import positive_int
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
@@ -94,7 +94,7 @@ def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarr
             f"Expected arrays of one size, and at least k={k} to choose from. Received: shapes {fake.shape} and "
             f"{train.shape}."
         )
-    search = module("sklearn.neighbors").NearestNeighbors(n_neighbors=k, algorithm="brute")
+    search = sklearn("neighbors").NearestNeighbors(n_neighbors=k, algorithm="brute")
     whole = train.dtype == np.uint8
     flat = [a.reshape(len(a), -1).astype("float32" if whole else "float64") for a in (fake, train)]
     centre = 0 if whole else flat[1].mean(axis=0)  # far from 0 the search would see rounding errors

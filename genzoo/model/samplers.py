@@ -24,6 +24,7 @@ from keras import ops
 
 from genzoo.data.batches import check_images, some_images, to_unit_interval
 from genzoo.errors import unknown_name
+from genzoo.extras import extra_module
 from genzoo.validation import natural_number, needs, positive_int
 
 NAMES = ("standard-normal", "gaussian-mixture", "aggregated-posterior")
@@ -134,18 +135,13 @@ def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, se
 
 def _fitted_mixture(codes, count, seed, of_which):
     """Means, Cholesky factors and weights."""
-    try:
-        from sklearn.mixture import GaussianMixture
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "A Gaussian mixture is fitted by scikit-learn. Install it: pip install genzoo[metrics]", name=error.name
-        ) from error
+    mixture = extra_module("sklearn.mixture", "metrics", "A Gaussian mixture is fitted by scikit-learn")
     if len(codes) < max(2, count):
         raise ValueError(
             f"{count} components need at least {max(2, count)} images{of_which}. Received: {len(codes)}. "
             "Pass more images, or a smaller n_components."
         )
-    found = GaussianMixture(count, random_state=seed, max_iter=500).fit(codes)
+    found = mixture.GaussianMixture(count, random_state=seed, max_iter=500).fit(codes)
     return found.means_, np.linalg.cholesky(found.covariances_), found.weights_
 
 
