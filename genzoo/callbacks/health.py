@@ -106,7 +106,7 @@ class HealthMonitor(keras.callbacks.Callback):
                 self._check_data()
         self._seen = None
         self._losses = [self.model.loss_name(player) for player in self.model.players]
-        self._looked_at = max(self.warmup - self.every, self._steps())
+        self._looked_at = max(self.warmup - self.every, self.model.steps_made)
         self._kept = 0, _state(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -124,8 +124,8 @@ class HealthMonitor(keras.callbacks.Callback):
             self._go_back(epoch)
             return
         self._kept = epoch + 1, state
-        if self._steps() - self._looked_at >= self.every:
-            self._looked_at = self._steps()
+        if self.model.steps_made - self._looked_at >= self.every:
+            self._looked_at = self.model.steps_made
             self._look(epoch, logs or {})
 
     def on_train_end(self, logs=None):
@@ -261,9 +261,6 @@ class HealthMonitor(keras.callbacks.Callback):
         self.findings.append(Finding(kind, epoch, sentence))
         if self.verbose:
             print(f"\nEpoch {epoch}: {sentence}" if epoch else f"Before training: {sentence}", flush=True)
-
-    def _steps(self):
-        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
 
 def _comparable(data, model):

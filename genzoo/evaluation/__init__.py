@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from genzoo.data.batches import ImageBatches, as_numpy, check_images
+from genzoo.errors import not_built
 from genzoo.evaluation import provenance, scores
 from genzoo.validation import natural_number, positive_int
 
@@ -128,7 +129,7 @@ def _arrays(data):
 
 def _check_size(model, real):
     if model.image_shape is None:
-        raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+        raise not_built()
     check_images(real, whole=True)
     if tuple(real.shape[1:]) != tuple(model.image_shape):
         raise ValueError(

@@ -105,9 +105,9 @@ class Run:
             self.epochs_done = 0
             return new_model(self.asked, self.made_with.get("plugin"))
         model = loading.load(self.directory)
-        if str(_steps(model)) not in self._epochs_at_step:
+        if str(model.steps_made) not in self._epochs_at_step:
             raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
-        self.epochs_done = self._epochs_at_step[str(_steps(model))]
+        self.epochs_done = self._epochs_at_step[str(model.steps_made)]
         return model
 
     def data(self, model) -> tuple:
@@ -151,7 +151,7 @@ class Run:
         if logs is not None:
             self._add_to_history({"epoch": epochs_done, **logs})
         last = dict(list(self._epochs_at_step.items())[-1:])
-        self._epochs_at_step = {**last, str(_steps(model)): epochs_done}
+        self._epochs_at_step = {**last, str(model.steps_made): epochs_done}
         self.epochs_done = epochs_done
         self._write_config()
         model.save(self.model_path)
@@ -248,10 +248,6 @@ def free_directory(root, name: str) -> Path:
     while path.exists():
         path, number = Path(root) / f"{name}-{number}", number + 1
     return path
-
-
-def _steps(model):
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def _plugin(asked):

@@ -179,7 +179,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
                 f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
             )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
-        made = self._steps_made()
+        made = self.steps_made
         super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
         self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
@@ -222,6 +222,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
 
     # Training.
 
+    @property
+    def steps_made(self) -> int:
+        """Training steps so far."""
+        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
+
     def fit(
         self,
         x=None,
@@ -259,7 +264,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             if validation_split and validation_data is None:
                 arrays, validation_data = arrays.split(validation_split)
             endless = kwargs.get("steps_per_epoch") is not None
-            x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
+            x, y, shuffle = arrays.resumed(self.steps_made, batch_size, shuffle, endless), None, False
             x = engine.feed(self._prepare(x, callbacks))
         elif validation_split:
             raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
@@ -373,6 +378,3 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             self.build((None, *shape))
         if not self.compiled:
             self.compile()
-
-    def _steps_made(self):
-        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
