@@ -54,27 +54,35 @@ def load(
     >>> digits.images.shape, digits.images.dtype, sorted(set(digits.labels.tolist()))
     ((1438, 8, 8, 1), dtype('uint8'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    if shuffle is None:
-        shuffle = split.startswith("train")
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    shuffle = split.startswith("train") if shuffle is None else shuffle
+    size = files.height_and_width(image_size)
+    found = _found(name_or_path, split, size, data_dir)
+    if isinstance(found, tuple):
+        images, labels = found
+        return ImageBatches(_prepared(images, size, binarise, split), labels, batch_size, shuffle, seed)
+    if binarise is not None:
+        raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
+    return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
+
+
+def _found(name_or_path, split, size, data_dir):
+    """``(images, labels)`` as their source has them, or a ``tf.data.Dataset`` where they do not fit in memory."""
     path = Path(name_or_path).expanduser()
     if name_or_path in named.OFFLINE:
-        found = named.OFFLINE[name_or_path](split)
-    elif path.suffix == ".npz":
-        found = files.npz(path, split)
-    elif path.is_dir():
-        found = files.folder(path, split, size)
-    elif path.exists():
+        return named.OFFLINE[name_or_path](split)
+    if path.suffix == ".npz":
+        return files.npz(path, split)
+    if path.is_dir():
+        return files.folder(path, split, size)
+    if path.exists():
         raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
-    elif path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
+    if path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
         raise FileNotFoundError(f"There is no file or folder {name_or_path}.")
-    else:
-        found = named.tfds_or_keras(name_or_path, split, size, data_dir)
-    if not isinstance(found, tuple):  # too large for memory: a tf.data.Dataset
-        if binarise is not None:
-            raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
-        return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
-    images, labels = found
+    return named.tfds_or_keras(name_or_path, split, size, data_dir)
+
+
+def _prepared(images, size, binarise, split):
+    """Checked images with a channel axis, in the size and kind that was asked for."""
     images = images[..., None] if np.ndim(images) == 3 else images
     if images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
         images = images.astype(bool)
@@ -83,7 +91,7 @@ def load(
         images = np.stack([files.resized(image, size) for image in images])
     if binarise is not None:
         images = _binary(images, binarise, split)
-    return ImageBatches(images, labels, batch_size, shuffle, seed)
+    return images
 
 
 def _binary(images, binarise, split):

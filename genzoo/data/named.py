@@ -35,28 +35,38 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
     Returns:
         ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
-    has_tensorflow = importlib.util.find_spec("tensorflow") is not None
     if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
         return _keras_dataset(name, split)
-    tfds = extra_module("tensorflow_datasets", "data", "This data set needs tensorflow-datasets")
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError as error:
-        hint = "There is no such file or folder either."
-        raise unknown_name(
-            "data set", name, [*OFFLINE, *tfds.list_builders(with_community_datasets=False)], hint
-        ) from error
-    except AssertionError as error:  # TFDS' word for a version that there is not
-        raise ValueError(str(error)) from error
+    builder = _builder(name, data_dir)
     if _random_access(builder):
         return _decoded(builder.as_data_source(split=split), size)
-    if not has_tensorflow:
-        if name in KERAS_DATASETS:
-            return _keras_dataset(name, split)
-        raise ModuleNotFoundError(
-            f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
-            f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
-        )
+    if importlib.util.find_spec("tensorflow") is not None:
+        return _read_by_tensorflow(builder, name, split, size)
+    if name in KERAS_DATASETS:
+        return _keras_dataset(name, split)
+    raise ModuleNotFoundError(
+        f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
+        f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
+    )
+
+
+def _tfds():
+    return extra_module("tensorflow_datasets", "data", "This data set needs tensorflow-datasets")
+
+
+def _builder(name, data_dir):
+    tfds = _tfds()
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        known, hint = tfds.list_builders(with_community_datasets=False), "There is no such file or folder either."
+        raise unknown_name("data set", name, [*OFFLINE, *known], hint) from error
+    except AssertionError as error:  # what TFDS raises for a version that does not exist
+        raise ValueError(str(error)) from error
+
+
+def _read_by_tensorflow(builder, name, split, size):
+    """Arrays, or a ``tf.data.Dataset`` where they would not fit in memory. Prepares the store first."""
     builder.download_and_prepare()
     _check_has_image(builder.info.features)
     if size is None and None in builder.info.features["image"].shape:
@@ -65,7 +75,7 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
     dataset = dataset.map(lambda example: _image_and_label(example, size))
     if _decoded_bytes(builder, split, size) > IN_MEMORY_BYTES:
         return dataset
-    parts = list(tfds.as_numpy(dataset.batch(1024)))
+    parts = list(_tfds().as_numpy(dataset.batch(1024)))
     if not parts:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
     return tuple(np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
