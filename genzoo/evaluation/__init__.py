@@ -67,41 +67,46 @@ def evaluate(
     >>> scores["sharpness"]["protocol"]["n_real"], scores["sharpness"]["protocol"]["n_fake"]
     (359, 100)
     """
-    arguments = dict(arguments or {})
-    if metrics is not None:
-        metrics = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
-    for name in {*(metrics or []), *arguments}:
-        scores.find(name, arguments.get(name, ()))
-    real, own_labels = _arrays(real)
-    train, train_labels = (None, None) if train is None else _arrays(train)
-    subject = scores.Subject(
-        model=model,
-        real=real,
-        labels=own_labels if labels is None else np.asarray(labels),
-        train=train,
-        train_labels=train_labels,
-        validation=None if validation is None else _arrays(validation)[0],
-        factors=factors,
-        samples=positive_int("samples", samples),
-        features=features,
-        seed=natural_number("seed", seed),
-        sampler=sampler,
-    )
-    _check_size(model, real)
-    if subject.labels is not None and len(subject.labels) != len(real):
-        raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(subject.labels)} labels.")
+    metrics, arguments = _checked(metrics, arguments)
+    settings = {"samples": positive_int("samples", samples), "features": features, "factors": factors}
+    settings |= {"seed": natural_number("seed", seed), "sampler": sampler}
+    subject = _subject(model, real, labels, train, validation, settings)
     made_with = {"split": split, "backend": keras.backend.backend(), "versions": provenance.versions()}
-    found = {}
-    for name in _possible(subject, metrics, arguments):
-        result = scores.SCORES[name].function(subject, **arguments.get(name, {}))
-        protocol = {**result.pop("protocol"), **made_with}
-        found[name] = {**_plain(result), "protocol": protocol}
-    return found
+    names = _possible(subject, metrics, arguments)
+    return {name: _computed(subject, name, arguments.get(name, {}), made_with) for name in names}
 
 
 def default_features(data: str) -> str | None:
     """The feature network that knows the classes of a data set, or None."""
     return FEATURES.get(data.partition(":")[0])
+
+
+def _checked(metrics, arguments):
+    """The names of metrics as a list, or None, and their arguments, if all of them are known."""
+    arguments = dict(arguments or {})
+    if metrics is not None:
+        metrics = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+    for name in {*(metrics or []), *arguments}:
+        scores.find(name, arguments.get(name, ()))
+    return metrics, arguments
+
+
+def _subject(model, real, labels, train, validation, settings):
+    """The model beside its images, if they fit together."""
+    real, own_labels = _arrays(real)
+    labels = own_labels if labels is None else np.asarray(labels)
+    train, train_labels = (None, None) if train is None else _arrays(train)
+    validation = None if validation is None else _arrays(validation)[0]
+    _check_size(model, real)
+    if labels is not None and len(labels) != len(real):
+        raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(labels)} labels.")
+    return scores.Subject(model, real, labels, train, train_labels, validation, **settings)
+
+
+def _computed(subject, name, arguments, made_with):
+    result = scores.SCORES[name].function(subject, **arguments)
+    protocol = result.pop("protocol")
+    return {**_plain(result), "protocol": {**protocol, **made_with}}
 
 
 def _possible(subject, metrics, arguments):
