@@ -49,7 +49,7 @@ def flag(name: str, value) -> bool:
     return value
 
 
-def needs(name: str, value, default, what: str, given: bool) -> None:
+def needs(name: str, value, *, default, what: str, given: bool) -> None:
     """Refuses an option that was set although what it belongs to is off."""
     if value != default and not given:
         raise ValueError(f"`{name}` goes with {what}. Received: {name}={value!r} without it.")

@@ -11,13 +11,13 @@ from genzoo.data.batches import ImageBatches, some_images, split_batch, unit_ima
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
 
-IMAGES = 256  # that are compared, real and generated
-DARK = 0.1  # brightest pixel of data that was divided once too often
-ALIKE = {"between": 0.05, "nearest": 5e-4}  # squared distances of samples, of those of real images
-WHICH = {"between": "from each other", "nearest": "to the nearest other"}
-WON = 0.02  # the discriminator's loss, of what it is where it cannot tell
-COLLAPSED = 0.05  # share of latents that are active
-NATS = 0.1  # of KL per image
+COMPARED_IMAGES = 256  # as many real ones and as many samples
+DARK_BELOW = 0.1  # brightest pixel of data that was divided once too often
+ALIKE_BELOW = {"between": 0.05, "nearest": 5e-4}  # squared distances of samples, as shares of those of real images
+DISTANCE_IN_WORDS = {"between": "from each other", "nearest": "to the nearest other"}
+WON_BELOW = 0.02  # the discriminator's loss, as a share of what it is where it cannot tell
+COLLAPSED_SHARE = 0.05  # of latents that are active, at most
+COLLAPSED_KL = 0.1  # nats per image
 EQUILIBRIA = {"non-saturating": 2 * math.log(2), "minimax": 2 * math.log(2), "least-squares": 0.25, "hinge": 2.0}
 
 
@@ -137,7 +137,7 @@ class HealthMonitor(keras.callbacks.Callback):
         low, high = float(self._images.min()), float(self._images.max())
         if low == high:
             self._tell("data-range", 0, f"All pixels of the images are {low:g}. Check how they are read.")
-        elif high < DARK:
+        elif high < DARK_BELOW:
             self._tell(
                 "data-range",
                 0,
@@ -176,7 +176,7 @@ class HealthMonitor(keras.callbacks.Callback):
         return low and values[-1] <= 1.5 * values[0]
 
     def _look_at_samples(self, epoch):
-        n, labels = IMAGES, {}
+        n, labels = COMPARED_IMAGES, {}
         if self._images is not None:
             n = len(self._images)
             labels = {} if self._labels is None else {"labels": self._labels}
@@ -225,7 +225,7 @@ class HealthMonitor(keras.callbacks.Callback):
 
     def _diagnoses(self, looks):
         """Pairs of a kind and the sentence about it, where something is wrong."""
-        for name in [name for name, limit in ALIKE.items() if self._stuck(name, limit)][:1]:
+        for name in [name for name, limit in ALIKE_BELOW.items() if self._stuck(name, limit)][:1]:
             advice = "The decoder all but ignores its latents. Weigh the prior less, or raise the learning rate."
             if "gan" in self.model.tags:
                 advice = (
@@ -234,12 +234,13 @@ class HealthMonitor(keras.callbacks.Callback):
                 )
             yield (
                 "mode-collapse",
-                f"Samples are nearly alike: {looks[name]:.2g} of real images' squared distance {WHICH[name]}. {advice}",
+                f"Samples are nearly alike: {looks[name]:.2g} of real images' squared distance "
+                f"{DISTANCE_IN_WORDS[name]}. {advice}",
             )
         for player in [name for name in looks if name.startswith("discriminator")]:
             other = player.replace("discriminator", "generator")
             then, now = self.measured[-self.patience :][0].get(other, math.inf), looks[other]
-            if self._stuck(player, WON) and now >= then - 0.1 * abs(then):
+            if self._stuck(player, WON_BELOW) and now >= then - 0.1 * abs(then):
                 yield (
                     "discriminator-won",
                     f"The {player} tells generated images from real ones without fail, and the {other} does not catch "
@@ -247,7 +248,8 @@ class HealthMonitor(keras.callbacks.Callback):
                     "spectral_norm=True, or the model 'wgan-gp'.",
                 )
         latents = looks.get("latent_dim", 0)
-        if self._stuck("active_units", math.floor(COLLAPSED * latents) + 1) or self._stuck("kl_loss", NATS):
+        few = math.floor(COLLAPSED_SHARE * latents) + 1
+        if self._stuck("active_units", few) or self._stuck("kl_loss", COLLAPSED_KL):
             held = f"{looks['active_units']} of {latents} latents" if latents else f"{looks['kl_loss']:.2g} nats"
             yield (
                 "posterior-collapse",
@@ -269,7 +271,7 @@ def _comparable(data, model):
         data = tuple(data) if isinstance(data, list) else data
         x, y = split_batch(data) if isinstance(data, (tuple, dict)) else (data, None)
         data = (x, y) if model.samples_by_label else (x, None)
-    x, y = some_images(data, None, IMAGES, seed=0, labelled=model.samples_by_label)
+    x, y = some_images(data, None, COMPARED_IMAGES, seed=0, labelled=model.samples_by_label)
     return unit_images(x), np.reshape(y, len(x)) if model.samples_by_label else None
 
 

@@ -14,7 +14,7 @@ from genzoo.experiments import rows
 
 def show(console, names, *, list_, table, record, out, epochs, seed, file):
     """Reproduces the claims of these names, or shows all."""
-    known = claims_.load(file or claims_.SHIPPED)
+    known = claims_.read_claims(file or claims_.SHIPPED)
     for name in names:
         if name not in known:
             raise unknown_name("claim", name, known, "`genzoo reproduce --list` shows them.")

@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.data.batches import ImageBatches, as_numpy, check_images
 from genzoo.errors import not_built
 from genzoo.evaluation import provenance, scores
+from genzoo.evaluation.evidence import Evidence
 from genzoo.validation import natural_number, positive_int
 
 FEATURES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}  # of which data set each network knows the classes
@@ -70,10 +71,10 @@ def evaluate(
     metrics, arguments = _checked(metrics, arguments)
     settings = {"samples": positive_int("samples", samples), "features": features, "factors": factors}
     settings |= {"seed": natural_number("seed", seed), "sampler": sampler}
-    subject = _subject(model, real, labels, train, validation, settings)
+    evidence = _evidence(model, real, labels, train, validation, settings)
     made_with = {"split": split, "backend": keras.backend.backend(), "versions": provenance.versions()}
-    names = _possible(subject, metrics, arguments)
-    return {name: _computed(subject, name, arguments.get(name, {}), made_with) for name in names}
+    names = _possible(evidence, metrics, arguments)
+    return {name: _computed(evidence, name, arguments.get(name, {}), made_with) for name in names}
 
 
 def default_features(data: str) -> str | None:
@@ -91,7 +92,7 @@ def _checked(metrics, arguments):
     return metrics, arguments
 
 
-def _subject(model, real, labels, train, validation, settings):
+def _evidence(model, real, labels, train, validation, settings):
     """The model beside its images, if they fit together."""
     real, own_labels = _arrays(real)
     labels = own_labels if labels is None else np.asarray(labels)
@@ -100,22 +101,22 @@ def _subject(model, real, labels, train, validation, settings):
     _check_size(model, real)
     if labels is not None and len(labels) != len(real):
         raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(labels)} labels.")
-    return scores.Subject(model, real, labels, train, train_labels, validation, **settings)
+    return Evidence(model, real, labels, train, train_labels, validation, **settings)
 
 
-def _computed(subject, name, arguments, made_with):
-    result = scores.SCORES[name].function(subject, **arguments)
+def _computed(evidence, name, arguments, made_with):
+    result = scores.SCORES[name].function(evidence, **arguments)
     protocol = result.pop("protocol")
     return {**_plain(result), "protocol": {**protocol, **made_with}}
 
 
-def _possible(subject, metrics, arguments):
+def _possible(evidence, metrics, arguments):
     """The names to compute: those asked for, or the usual ones that can be."""
     if metrics is None:
         usual = [name for name, score in scores.SCORES.items() if score.usual or name in arguments]
-        return [name for name in usual if scores.SCORES[name].lacks(subject) is None]
+        return [name for name in usual if scores.SCORES[name].lacks(evidence) is None]
     for name in metrics:
-        if reason := scores.SCORES[name].lacks(subject):
+        if reason := scores.SCORES[name].lacks(evidence):
             raise ValueError(f"The metric {name!r} cannot be computed: {reason}. Leave it out.")
     return metrics
 

@@ -32,7 +32,7 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
     """Trains and scores a claim; one that was interrupted goes on where it stopped.
 
     Args:
-        claim: as ``genzoo.experiments.claims.load`` gives it.
+        claim: as ``genzoo.experiments.claims.read_claims`` gives it.
         root: directory for the runs of all claims.
         epochs: to train for, by default the claim's; the row says so if it is less.
         seed: natural number that fixes weights, noise, the order of the data and the scores' samples.

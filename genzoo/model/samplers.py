@@ -120,7 +120,13 @@ def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, se
         raise ValueError(
             f"The sampler {name!r} is the model's prior, which needs no fit. Pass it to sample(n, sampler=...)."
         )
-    needs("n_components", n_components, 10, "the sampler 'gaussian-mixture'", name == "gaussian-mixture")
+    needs(
+        "n_components",
+        n_components,
+        default=10,
+        what="the sampler 'gaussian-mixture'",
+        given=name == "gaussian-mixture",
+    )
     if name == "aggregated-posterior":
         return Mixture(means, deviations if deviations.any() else None, None, labels)
     count, codes = positive_int("n_components", n_components), means.astype("float64")

@@ -25,7 +25,7 @@ from genzoo.discovery.specs import ModelSpec, key_of, load_target, path_of, summ
 from genzoo.errors import PluginError
 from genzoo.version import __version__
 
-seconds: dict[Plugin, float] = {}  # spent in each plugin's own code
+seconds_spent: dict[Plugin, float] = {}  # spent in each plugin's own code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _run(plugin: Plugin, function: Callable):
             raise
         raise _error(plugin, *_blame(plugin, error)) from error
     finally:
-        seconds[plugin] = seconds.get(plugin, 0.0) + time.perf_counter() - start
+        seconds_spent[plugin] = seconds_spent.get(plugin, 0.0) + time.perf_counter() - start
         for name, cls in before.items():  # no plugin takes over another's class in files
             if classes.get(name) is not cls and path_of(classes.get(name)) != path_of(cls):
                 classes[name] = cls
