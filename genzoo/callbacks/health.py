@@ -11,7 +11,7 @@ from genzoo.data.batches import ImageBatches, some_images, split_batch, unit_ima
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
 
-COMPARED_IMAGES = 256  # as many real ones and as many samples
+COMPARED_IMAGES = 256  # of real ones, and of samples
 DARK_BELOW = 0.1  # brightest pixel of data that was divided once too often
 ALIKE_BELOW = {"between": 0.05, "nearest": 5e-4}  # squared distances of samples, as shares of those of real images
 DISTANCE_IN_WORDS = {"between": "from each other", "nearest": "to the nearest other"}
@@ -42,30 +42,31 @@ class HealthMonitor(keras.callbacks.Callback):
       random state become those of the last good epoch's end (or of the start), of which a copy is kept.
     - ``mode-collapse``: the squared distance between two samples is below 5 % of that between two real images, or the
       typical sample has a copy among 255 others: its squared distance to the nearest is below 0.05 % of that of real
-      images. Where samples have labels, they are those of the real images. Collapse to fewer modes than the data's,
-      but many, goes unnoticed.
-    - ``discriminator-won``: its loss is below 2 % of what it is where it cannot tell, and the generator's does
-      not fall. For players ``discriminator...`` and ``generator...`` on cross-entropy (which is assumed of a model
-      without ``objective``), least squares or hinge. Not for Wasserstein critics, whose loss has no zero, for
-      classifiers, and for models that translate. A penalty in the loss can hide it.
+      images. Where samples have labels, they are those of the real images. A collapse to many modes, though fewer
+      than the data's, goes unnoticed.
+    - ``discriminator-won``: its loss is below 2 % of what it is where real and generated images cannot be told
+      apart, and the generator's does not fall. For players ``discriminator...`` and ``generator...`` on cross-entropy
+      (which is assumed of a model without ``objective``), least squares or hinge. Not for Wasserstein critics, whose
+      loss has no zero, for classifiers, and for models that translate. A penalty in the loss can hide it.
     - ``posterior-collapse``: of a VAE's latents at most 5 % are active (``genzoo.metrics.active_units``), or
       ``kl_loss`` is below 0.1 nats.
     - ``data-range``: all pixels are the same, or the brightest one is below a tenth; or samples leave [0, 1].
 
-    Only ``nan`` stops training; the others touch nothing. The three in the middle are looked at after every epoch that
-    ends at least ``every`` steps after the last look, and told after ``patience`` looks in a row without improvement.
+    Only ``nan`` stops training; the others only print. The three in the middle are checked after every epoch that ends
+    at least ``every`` steps after the last check, and told after ``patience`` checks in a row without improvement.
 
     Args:
         data: real images to compare with, in any form that ``fit`` takes; 256 are used. By default what ``fit`` is
             given: of arrays a choice, of a data set its first batch.
-        every: training steps between looks. One costs about as much as a few steps.
-        warmup: training steps of the model before the first look, when nothing good can be expected yet.
-        patience: looks in a row that must find the same, the last no better than the first by half.
+        every: training steps between checks. A check costs about as much as a few steps.
+        warmup: training steps of the model before the first check, when nothing good can be expected yet.
+        patience: checks in a row that must find the same trouble. A last value of more than 1.5 times the first counts
+            as improvement.
         verbose: 0 to print nothing.
 
     Attributes:
         findings: list of ``Finding``.
-        measured: list of dicts, what every look has measured.
+        measured: list of dicts, what every check has measured.
         diverged: whether training was stopped.
 
     Example:
@@ -90,7 +91,7 @@ class HealthMonitor(keras.callbacks.Callback):
         self._looked_at, self._loss, self._kept = 0, None, None
 
     def see_data(self, data) -> None:
-        """What ``fit`` calls before training, with its ``ImageBatches`` or another data set's first batch."""
+        """``fit`` calls this before training, with its ``ImageBatches`` or another data set's first batch."""
         self._seen = data
 
     # Keras' events.
@@ -170,7 +171,7 @@ class HealthMonitor(keras.callbacks.Callback):
             self._tell(kind, epoch + 1, sentence)
 
     def _stuck(self, name, limit):
-        """Whether all the last looks have found a value below the limit, and not on its way up."""
+        """Whether the last checks have all found a value below the limit, which has not risen by more than half."""
         values = [look.get(name, math.inf) for look in self.measured[-self.patience :]]
         low = len(values) == self.patience and 0 <= min(values) <= max(values) < limit
         return low and values[-1] <= 1.5 * values[0]

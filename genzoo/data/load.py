@@ -32,12 +32,12 @@ def load(
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
-        image_size: crop to this height and width's aspect ratio and resize; needed where images differ in size.
+        image_size: height and width to resize to, cropped to their aspect ratio; needed where images differ in size.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
-        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each is
-            drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008). Another split has other draws.
+        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
+            is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
 
     Returns:
         A ``genzoo.data.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
@@ -104,5 +104,5 @@ def _binary(images, binarise, split):
 
 
 def sources() -> list[str]:
-    """The names that work without preparing anything first."""
+    """The names of data sets that need no preparation."""
     return [*named.OFFLINE, *named.KERAS_DATASETS]

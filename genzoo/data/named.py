@@ -30,7 +30,7 @@ OFFLINE = {"digits": digits, "sprites": sprites}
 
 
 def tfds_or_keras(name: str, split: str, size, data_dir):
-    """A TFDS store where there is one or where TensorFlow can make it, else ``keras.datasets``.
+    """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:
         ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
@@ -114,7 +114,7 @@ def _image_and_label(example, size):
     if size is not None:
         import tensorflow as tf
 
-        # Pillow here too, so that a set looks the same whichever file format its store has.
+        # With Pillow, as in the other file format, so that a set looks the same in both.
         resize = tf.numpy_function(lambda image: resized(image, size), [image], image.dtype)
         image = tf.ensure_shape(resize, (*size, image.shape[-1]))
     return {"image": image, **({"label": example["label"]} if "label" in example else {})}
@@ -130,7 +130,7 @@ def _keras_dataset(name, split):
         raise unknown_name(f"split of keras.datasets.{name}", split, ["train", "test"])
     try:
         train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
-    except Exception as error:  # Keras' own word for a failed download
+    except Exception as error:  # what Keras raises when a download fails
         raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
     return images, labels.reshape(-1).astype("int64")

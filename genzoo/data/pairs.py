@@ -33,8 +33,8 @@ def load_pairs(
             ``"all"`` all of them.
         inputs: the images to translate: a subfolder (``"A"``), a pattern (``"*_label.png"``) or a side (``"left"``).
             By default the first of the two in the order of the alphabet, or the left half.
-        targets: what they shall become, likewise; by default the second, or the right half.
-        image_size: crop to this height and width's aspect ratio and resize; needed where pairs differ in size.
+        targets: the images they should become, named in the same way; by default the second, or the right half.
+        image_size: height and width to resize to, cropped to their aspect ratio; needed where pairs differ in size.
         batch_size: pairs per batch.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
@@ -46,7 +46,7 @@ def load_pairs(
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: no pairs, an image without a partner, partners or pairs of different sizes; what is input and what
-            is target cannot be told.
+            is target is not clear.
 
     Example:
     >>> import genzoo
@@ -65,7 +65,7 @@ def load_pairs(
 
 
 def parts(folder: str | Path) -> list[str]:
-    """The splits that a folder of pairs has as folders of its own: none where ``load_pairs`` divides it by names."""
+    """The splits for which a folder of pairs has subfolders. Where it has none, ``load_pairs`` divides it by names."""
     path = Path(folder).expanduser()
     return [p for p in ("train", "val", "test") if (path / p).is_dir() or (path / f"{p}A").is_dir()]
 

@@ -1,4 +1,4 @@
-"""``evaluate``: scores of a trained model, each with the protocol without which it is only a number."""
+"""``evaluate``: scores of a trained model, each with its protocol, which says what the number depends on."""
 
 import math
 from collections.abc import Iterable, Mapping

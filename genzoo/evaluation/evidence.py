@@ -56,7 +56,7 @@ class Evidence:
 
     @functools.cached_property
     def asked(self):
-        """The labels of ``fake``: 0, 1, 2, ... in turn, which is what ``sample`` does by itself."""
+        """The labels of ``fake``: 0, 1, 2, ... in turn, as ``sample`` chooses them by default."""
         return np.resize([i for i in self.model.label_ids if i >= 0], self.samples)
 
     @functools.cached_property
@@ -98,5 +98,5 @@ class Evidence:
         return self.model.encode(self.train, **self.given(self.train_labels))
 
     def given(self, labels):
-        """Labels as a keyword for the verbs of a conditional model, which cannot do without."""
+        """Labels as a keyword argument for the verbs of a conditional model, which need them."""
         return {"labels": labels} if "conditional" in self.model.tags else {}

@@ -27,7 +27,7 @@ class Score:
         tags: of the model.
         needs: attributes of the ``Evidence`` that must not be None.
         better: ``"higher"`` or ``"lower"``, or empty where neither is.
-        usual: whether it is computed where nobody has asked for particular ones: cheap, and of general interest.
+        usual: whether it is computed by default, because it is cheap and of general interest.
     """
 
     function: Callable
@@ -196,7 +196,7 @@ def nll(evidence, *, num_samples=200, images=None):
 
 @score(
     "ais",
-    "the same by annealed importance sampling",
+    "negative log-likelihood by annealed importance sampling, nats per image",
     tags=["likelihood"],
     better="lower",
 )
@@ -265,7 +265,7 @@ def dci(evidence):
 
 
 def _labelled(values, labels):
-    """Without those whose label is -1, which is none."""
+    """Without those that have no label (-1)."""
     return values[labels >= 0], labels[labels >= 0]
 
 

@@ -24,7 +24,7 @@ from genzoo.files import written
 
 
 def directory_of(root, claim: str, seed: int = 0) -> Path:
-    """Where a claim's run is below a directory."""
+    """The directory of a claim's run, below ``root``."""
     return Path(root) / (claim if seed == 0 else f"{claim}-seed-{seed}")
 
 
@@ -36,8 +36,8 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
         root: directory for the runs of all claims.
         epochs: to train for, by default the claim's; the row says so if it is less.
         seed: natural number that fixes weights, noise, the order of the data and the scores' samples.
-        say: takes a line of text on what is done.
-        verbose: Keras' own.
+        say: function that is given lines of text on what is done.
+        verbose: as for Keras' ``fit``.
 
     Returns:
         The row, or None if a signal ended the training; call it again to go on.

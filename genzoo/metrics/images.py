@@ -64,9 +64,9 @@ def _variances(x):
 
 
 def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The training images that samples are nearest to: distances near 0 are memory, not imagination.
+    """The training images nearest to samples. Distances near 0 mean that the model has memorised them.
 
-    Compare with the distances of test images, which nobody can have memorised.
+    Compare with the distances of test images, which it cannot have memorised.
 
     Args:
         fake: images ``(m, ...)``, or features ``(m, d)``.
@@ -97,12 +97,12 @@ def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarr
     search = sklearn("neighbors").NearestNeighbors(n_neighbors=k, algorithm="brute")
     whole = train.dtype == np.uint8
     flat = [a.reshape(len(a), -1).astype("float32" if whole else "float64") for a in (fake, train)]
-    centre = 0 if whole else flat[1].mean(axis=0)  # far from 0 the search would see rounding errors
+    centre = 0 if whole else flat[1].mean(axis=0)  # far from 0 the distances would be rounding errors
     return search.fit(flat[1] - centre).kneighbors(flat[0] - centre)
 
 
 def label_histogram(probabilities) -> LabelHistogram:
-    r"""Which classes samples are of, by a classifier, and how evenly: entropy $-\sum_c h_c \log h_c$.
+    r"""How many samples a classifier gives each class, and how evenly: entropy $-\sum_c h_c \log h_c$.
 
     Args:
         probabilities: of the classes for each sample, ``(n, classes)``.

@@ -1,4 +1,4 @@
-"""What latents hold."""
+"""What latents say about their images."""
 
 import numpy as np
 
