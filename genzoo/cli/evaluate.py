@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genzoo import data, evaluation
+from genzoo.cli.printing import say
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments.rows import rounded
 from genzoo.experiments.runs import Run
@@ -25,21 +26,21 @@ def show(console, source, *, metrics, data_name, split, image_size, features, ar
     arguments = by_metric(arguments)
     for name in {*(names or []), *arguments}:
         scores.find(name, arguments.get(name, ()))
-    model, judge = loading.load(source, compile=False), _judge(source, data_name, image_size)
-    real, split = _real(judge, split)
-    options |= _also(judge, split, model, options["sampler"], [*(names or []), *arguments])
-    features = features or evaluation.default_features(judge.name)
+    model, reference = loading.load(source, compile=False), _reference(source, data_name, image_size)
+    real, split = _real(reference, split)
+    options |= _also(reference, split, model, options["sampler"], [*(names or []), *arguments])
+    features = features or evaluation.default_features(reference.name)
     found = evaluation.evaluate(
         model, real, metrics=names, features=features, split=split, arguments=arguments, **options
     )
-    output = _written(found, output, source, model, judge, split)
+    output = _written(found, output, source, model, reference, split)
     console.print(table_of(found))
     if shared := in_words(shared_settings(found)):
         console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
-    console.print(f"\nEvery score with its protocol: {output}", highlight=False, markup=False, soft_wrap=True)
+    say(f"\nEvery score with its protocol: {output}")
 
 
-def _judge(source, name, image_size):
+def _reference(source, name, image_size):
     """The data to judge by: what a run was trained on, unless another is named; a bare file does not say."""
     known = Run.open(source).asked.data if (Path(source) / "run.json").exists() else None
     if known is not None and name in (None, known.name):
@@ -49,45 +50,45 @@ def _judge(source, name, image_size):
     return Source(name, image_size=image_size)
 
 
-def _real(judge, split):
+def _real(reference, split):
     """The images to judge by and the name of their part: the test part where there is one, if nobody chose."""
     if split is not None:
-        return judge.part(split, shuffle=False), split
+        return reference.part(split, shuffle=False), split
     try:
-        return judge.part("test"), "test"
+        return reference.part("test"), "test"
     except ValueError:  # it has none; what else may be wrong is wrong with the other part too
         print(
-            f"{judge.name} has no test part: judged by what it was trained on. Name another part: --split",
+            f"{reference.name} has no test part: judged by what it was trained on. Name another part: --split",
             file=sys.stderr,
         )
-        return judge.part("train", shuffle=False), "train"
+        return reference.part("train", shuffle=False), "train"
 
 
-def _also(judge, split, model, sampler, asked):
+def _also(reference, split, model, sampler, asked):
     """What scores and sampler need beside the images to judge by: those trained on, and factors."""
     found = {}
     unfitted = sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers
     if unfitted or any(scores.SCORES[name].needs & WITH_TRAIN for name in asked):
-        found["train"] = judge.part(judge.split)
+        found["train"] = reference.part(reference.split)
     if unfitted:
         model.fit_sampler(sampler, found["train"])
-    if judge.name == "sprites":
+    if reference.name == "sprites":
         found["factors"] = data.sprites.factors(split)
     return found
 
 
-def _written(found, output, source, model, judge, split):
+def _written(found, output, source, model, reference, split):
     """Writes the scores, with those that the file holds already; returns its path."""
     is_run = Path(source).is_dir()
     path = Path(source) / "model.keras" if is_run else Path(source)
     output = output or (path.with_name("metrics.json") if is_run else path.with_suffix(".metrics.json"))
-    prepared = {"image_size": judge.image_size, "binarise": judge.binarise}
+    prepared = {"image_size": reference.image_size, "binarise": reference.binarise}
     document = {
         "model": {"file": path.name, "sha256": provenance.sha256(path), "class": type(model).__name__},
-        "data": {"name": judge.name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
+        "data": {"name": reference.name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
         "date": provenance.now(),
         "commit": provenance.commit(),
-        "scores": {**_known_scores(output, path, judge.name), **found},
+        "scores": {**_known_scores(output, path, reference.name), **found},
     }
     provenance.write_json(output, document)
     return output

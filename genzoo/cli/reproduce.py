@@ -6,6 +6,7 @@ import sys
 from rich.markup import escape
 from rich.padding import Padding
 
+from genzoo.cli.printing import say
 from genzoo.errors import unknown_name
 from genzoo.evaluation import provenance
 from genzoo.experiments import claims as claims_
@@ -31,9 +32,6 @@ def show(console, names, *, list_, table, record, out, epochs, seed, file):
 
 def _reproduce(console, claim, out, epochs, seed, record, file):
     from genzoo.experiments import reproduction
-
-    def say(text):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     directory = reproduction.directory_of(out, claim.id, seed)
     say(f"{claim.title}, into {directory}. Budget: {rows.budget(claim)}")
