@@ -76,7 +76,7 @@ def main():
         gpu_pack.pack(args.pack, args.data, args.python_version, args.also)
         return
     os.environ |= environment(args)
-    args.out.mkdir(parents=True, exist_ok=True)
+    sys.path[:0] = map(str, args.path)
     results, deadline = gpu_results.Results(args.out / "gpu.json"), time.time() + 60 * args.minutes
     parts = [part for part in (TINY_PARTS if args.tiny else PARTS) if part.name in args.parts]
     parts = [part for part in parts if part.backend in args.backends]
@@ -89,6 +89,7 @@ def main():
             f"gpu.py needs a GPU that PyTorch or JAX computes on, or --device cpu. Found none:\n{why}", file=sys.stderr
         )
         sys.exit(2)
+    args.out.mkdir(parents=True, exist_ok=True)
     begin(results, parts, machines, args)
     for i, part in enumerate(parts):
         share = part.share / sum(later.share for later in parts[i:])
@@ -105,7 +106,7 @@ def parsed():
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
     parser.add_argument("--data", type=Path, help="MNIST: mnist.npz, or a folder that holds it; for --pack also others")
-    parser.add_argument("--path", type=Path, nargs="+", default=[], help="folders to import from, before all others")
+    parser.add_argument("--path", type=Path, nargs="+", default=[], help="folders to import from, after this checkout")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--tiny", action="store_true", help="as little as runs: a test, not a measurement")
     parser.add_argument(
@@ -125,7 +126,7 @@ def parsed():
 
 def environment(args):
     """What all processes get: this checkout first, and the device."""
-    paths = [str(path.resolve()) for path in (*args.path, HERE.parent, HERE)]
+    paths = [str(path.resolve()) for path in (HERE.parent, HERE, *args.path)]
     found = {"PYTHONPATH": os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])}
     if args.tiny:  # threads crawl where they lack a core, and there is nothing to optimise
         found |= {"OMP_NUM_THREADS": "1", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}

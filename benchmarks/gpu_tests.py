@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CASE = "engine"
 # Full float32 in both libraries, and XLA's optimisations, which conftest.py turns off to save time.
 FLOAT32 = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the tests need none of what may be installed there
 OPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 TINY = "closed_form or (twenty_steps and sgd) or leaky_relu_equals"
 
@@ -31,7 +32,7 @@ def files(backend):
 
 
 def environment(tiny):
-    return FLOAT32 if tiny else {**FLOAT32, **OPTIMISED}
+    return {**FLOAT32, **ALONE, **({} if tiny else OPTIMISED)}
 
 
 def arguments(backend, tiny):
