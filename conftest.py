@@ -27,7 +27,7 @@ import keras
 
 BACKEND = keras.config.backend()
 ENGINES = {"jax", "tensorflow", "torch"}
-collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}.py" for name in ENGINES - {BACKEND})]
+collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}" for name in ENGINES - {BACKEND})]
 
 
 @pytest.fixture(scope="session")

@@ -10,18 +10,29 @@ from typing import TYPE_CHECKING
 import genzoo.models  # noqa: F401  (names the built-in models, imports none)
 from genzoo.backend import choose_backend
 from genzoo.registry import ModelSpec, cite, get, list_models, register
+from genzoo.version import __version__
 
 if TYPE_CHECKING:
     from genzoo import data
     from genzoo.evaluation import evaluate
     from genzoo.model import GenerativeModel
-    from genzoo.saving import load
+    from genzoo.registry.loading import load
 
-__version__ = "0.1.0"
-__all__ = ["GenerativeModel", "ModelSpec", "cite", "data", "evaluate", "get", "list_models", "load", "register"]
+__all__ = [
+    "GenerativeModel",
+    "ModelSpec",
+    "__version__",
+    "cite",
+    "data",
+    "evaluate",
+    "get",
+    "list_models",
+    "load",
+    "register",
+]
 
 # What needs Keras is imported when it is first used.
-_LAZY = {"GenerativeModel": "genzoo.model", "evaluate": "genzoo.evaluation", "load": "genzoo.saving"}
+_LAZY = {"GenerativeModel": "genzoo.model", "evaluate": "genzoo.evaluation", "load": "genzoo.registry.loading"}
 _ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "testing", "viz"}
 
 choose_backend()

@@ -1,10 +1,77 @@
-"""``VariationalModel``: an encoder q(z | x), a decoder p(x | z), a standard normal prior, and importance weights."""
+r"""``VariationalModel``: an encoder q(z | x), a decoder p(x | z), a standard normal prior, and importance weights.
 
+A likelihood says what the decoder's output means for pixels: $-\log p(x \mid z)$ and the mean image. It is a layer,
+because a Gaussian may learn its standard deviation with the networks.
+"""
+
+import math
+
+import keras
 from keras import ops
 
-from genzoo import likelihoods
+from genzoo import losses
 from genzoo.model import GenerativeModel
 from genzoo.validation import choice, positive, positive_int
+
+LIKELIHOODS = ("bernoulli", "continuous-bernoulli", "gaussian")
+
+
+class _Pixels(keras.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True  # nothing depends on a shape
+
+
+class Bernoulli(_Pixels):
+    """Black and white pixels; the decoder gives logits."""
+
+    def nll(self, x, output):
+        """Negative log-likelihood ``(batch,)`` of images, in nats."""
+        return losses.bernoulli_nll(x, output)
+
+    def mean(self, output):
+        """The mean image, in [0, 1]."""
+        return ops.sigmoid(output)
+
+
+class ContinuousBernoulli(_Pixels):
+    """Grey pixels in [0, 1]; the decoder gives logits."""
+
+    def nll(self, x, output):
+        """Negative log-density ``(batch,)`` of images, in nats."""
+        return losses.continuous_bernoulli_nll(x, output)
+
+    def mean(self, output):
+        """The mean image, in [0, 1]."""
+        return losses.continuous_bernoulli_mean(output)
+
+
+class Gaussian(_Pixels):
+    r"""Real pixels around the sigmoid of the decoder's output, as in section 5 of Kingma and Welling (2014).
+
+    Args:
+        sigma: standard deviation of every pixel, or None to learn one for all (Rybkin et al. 2021), from 1 on.
+    """
+
+    def __init__(self, sigma: float | None = None, **kwargs):
+        super().__init__(**kwargs)
+        start = keras.initializers.Constant(2.0 * math.log(sigma or 1.0))
+        self.log_variance = self.add_weight(shape=(), initializer=start, trainable=sigma is None, name="log_variance")
+
+    def nll(self, x, output):
+        """Negative log-density ``(batch,)`` of images, in nats."""
+        return losses.gaussian_nll(x, self.mean(output), self.log_variance)
+
+    def mean(self, output):
+        """The mean image, in [0, 1]."""
+        return ops.sigmoid(output)
+
+
+def likelihood_layer(likelihood: str, sigma: float | None = None) -> keras.Layer:
+    """The layer of a likelihood's name; ``sigma`` is for ``"gaussian"``."""
+    if likelihood == "gaussian":
+        return Gaussian(sigma, name="pixels")
+    return {"bernoulli": Bernoulli, "continuous-bernoulli": ContinuousBernoulli}[likelihood](name="pixels")
 
 
 class VariationalModel(GenerativeModel):
@@ -23,7 +90,7 @@ class VariationalModel(GenerativeModel):
     def __init__(self, latent_dim: int = 20, likelihood: str = "bernoulli", sigma: float | None = None, **kwargs):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
-        self.likelihood = choice("likelihood", likelihood, likelihoods.LIKELIHOODS)
+        self.likelihood = choice("likelihood", likelihood, LIKELIHOODS)
         self.sigma = None if sigma is None else positive("sigma", sigma)
         if sigma is not None and likelihood != "gaussian":
             raise ValueError(f"`sigma` goes with likelihood='gaussian'. Received: {likelihood=!r}, {sigma=}")
@@ -38,7 +105,7 @@ class VariationalModel(GenerativeModel):
 
     def build_networks(self, image_shape):
         self.encoder, self.decoder = self.build_encoder(image_shape), self.build_decoder(image_shape)
-        self.pixels = likelihoods.layer_for(self.likelihood, self.sigma)
+        self.pixels = likelihood_layer(self.likelihood, self.sigma)
 
     def posterior(self, x, y=None):
         """``(mean, log_variance)`` of q(z | x), each ``(batch, latent_dim)``."""

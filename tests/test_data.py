@@ -11,8 +11,8 @@ from PIL import Image
 from processes import run_python
 
 from genzoo import data
-from genzoo.batches import ImageBatches
 from genzoo.data import named
+from genzoo.data.batches import ImageBatches
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # of MNIST, published

@@ -16,7 +16,8 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from genzoo.engine import plain, tensorflow_feed
+from genzoo.engine import plain
+from genzoo.engine.tensorflow import feeding
 
 
 def operations(fn, *inputs):
@@ -117,7 +118,7 @@ def weights(data, fit=None, **options):
 def test_arrays_train_the_same_without_the_data_adapter(data, monkeypatch):
     fits = {"epochs": 2}, {"epochs": 3, "steps_per_epoch": 4}
     direct = [weights(data, fit) for fit in fits]
-    monkeypatch.setattr(tensorflow_feed, "PyDatasetAdapter", None)
+    monkeypatch.setattr(feeding, "PyDatasetAdapter", None)
     for mine, fit in zip(direct, fits, strict=True):
         for a, b in zip(mine, weights(data, fit), strict=True):
             np.testing.assert_array_equal(a, b)

@@ -11,7 +11,7 @@ from genzoo import registry
 from genzoo.testing.subjects import Subject
 
 if keras.config.backend() == "torch":
-    from genzoo.engine.torch_recording import Recorded
+    from genzoo.engine.torch.recording import Recorded
 
 pytestmark = pytest.mark.skipif(keras.config.backend() != "torch", reason="recordings belong to PyTorch")
 

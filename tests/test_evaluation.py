@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo import evaluation, metrics, scores
+from genzoo import evaluation, metrics
 from genzoo.cli.app import app
+from genzoo.evaluation import provenance, scores
 
 DIGITS = genzoo.data.load("digits", "test")
 SMALL = {"hidden_dim": 32, "latent_dim": 3}
@@ -98,11 +99,11 @@ def test_every_score_has_its_protocol(evaluated, run):
         "class": "VAE",
     }
     assert document["data"] == {"name": "digits", "split": "test"}
-    assert document["commit"] == evaluation.commit()
+    assert document["commit"] == provenance.commit()
     for score in document["scores"].values():
         assert score["protocol"]["split"] == "test"
         assert score["protocol"]["backend"] == keras.config.backend()
-        assert score["protocol"]["versions"] == evaluation.versions()
+        assert score["protocol"]["versions"] == provenance.versions()
         assert {"genzoo", "keras", "numpy", "scipy", "scikit-learn"} < set(score["protocol"]["versions"])
     own = {name: score["protocol"] for name, score in document["scores"].items()}
     counts = {"n_real": 359, "n_fake": 300, "seed": 4}

@@ -13,11 +13,11 @@ from toys import ToyOverlap
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo.batches import ImageBatches
 from genzoo.callbacks import HealthMonitor
+from genzoo.callbacks.health import _distances
 from genzoo.cli.app import app
-from genzoo.health import _distances
-from genzoo.runs import Run
+from genzoo.data.batches import ImageBatches
+from genzoo.experiments.runs import Run
 from genzoo.testing.subjects import equal, state_of
 
 EAGER = {"every": 1, "warmup": 0, "patience": 2}

@@ -9,7 +9,7 @@ from keras import ops
 from scipy import integrate, stats
 
 import genzoo
-from genzoo import likelihoods, registry
+from genzoo import registry, variational
 from genzoo.metrics import annealed_importance_sampling, parzen_log_likelihood, parzen_sigma
 from genzoo.models.vae import VAE
 
@@ -192,7 +192,7 @@ def test_the_gradient_of_the_conditional_is_its_slope(images):
         model.conditional_gradient(x, z[:, 0])
 
 
-class Identity(likelihoods.Gaussian):
+class Identity(variational.Gaussian):
     def mean(self, output):
         return output
 

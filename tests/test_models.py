@@ -11,7 +11,7 @@ from keras import ops
 
 import genzoo
 from genzoo import registry
-from genzoo.batches import ImageBatches
+from genzoo.data.batches import ImageBatches
 from genzoo.testing import parametrize_with_checks
 from genzoo.testing.subjects import Subject, weights_of
 

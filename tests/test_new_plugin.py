@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from genzoo.cli.app import app
 from genzoo.cli.new_plugin import TEMPLATE, files, names_for, write
-from genzoo.entry_points import Plugin
+from genzoo.discovery.installed import Plugin
 from genzoo.testing import CHECKS
 
 ROOT = Path(__file__).parents[1]

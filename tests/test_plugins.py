@@ -12,13 +12,15 @@ from processes import run_python
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo import entry_points, plugins, registry
+from genzoo import registry
 from genzoo.cli import plugins as command
 from genzoo.cli.app import app, main
-from genzoo.describe import describe
+from genzoo.discovery import installed
+from genzoo.discovery.source import describe
 from genzoo.errors import PluginError
+from genzoo.experiments.runs import Run
 from genzoo.models.vae import VAE
-from genzoo.runs import Run
+from genzoo.registry import plugins
 from genzoo.testing import subjects
 from genzoo.testing.subjects import Subject
 
@@ -167,8 +169,8 @@ def forget(folder):
         del classes[name]
     for name in modules:
         del sys.modules[name]
-    for plugin in [plugin for plugin in entry_points._models if plugin.location == str(folder)]:
-        del entry_points._models[plugin]
+    for plugin in [plugin for plugin in installed.imported if plugin.location == str(folder)]:
+        del installed.imported[plugin]
 
 
 def imported(folder):
@@ -414,7 +416,7 @@ def shown():
 
 
 def test_the_command_shows_every_plugin_and_what_is_wrong(site, monkeypatch):
-    sleepy = {plugin.full_name for plugin in plugins.installed() if plugin.location == str(site)} - {"sleepy/sleepy"}
+    sleepy = {plugin.full_name for plugin in installed.installed() if plugin.location == str(site)} - {"sleepy/sleepy"}
     monkeypatch.setenv("GENZOO_PLUGINS", ",".join([*sleepy, "not-there", "hello-zoo/no-such"]))
     printed = shown()
     lines = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]

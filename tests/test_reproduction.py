@@ -15,10 +15,13 @@ from processes import environment
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo import claims, evaluation, registry, reproduction, runs, scores
+from genzoo import registry
 from genzoo.cli.app import app
+from genzoo.evaluation import provenance, scores
+from genzoo.experiments import claims, reproduction, runs
+from genzoo.experiments import rows as rows_
+from genzoo.experiments.reproduction import directory_of, read_row
 from genzoo.metrics import features
-from genzoo.reproduction import directory_of, read_row
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = claims.load()
@@ -106,13 +109,13 @@ def test_list_shows_every_claim(tmp_path):
     lines = " ".join(printed.split())
     for claim in SHIPPED.values():
         assert f"{claim.id}: not yet run {claim.title}. " in lines
-        assert claims.budget(claim) in lines
+        assert rows_.budget(claim) in lines
         assert isinstance(claim.paper, str) or f"Source: {claim.paper:g} {claim.unit}." in lines
 
 
 def test_the_page_holds_the_rows_that_were_run_and_no_other_number():
-    rows = claims.read_rows(ROOT / "docs" / "reproductions.json")
-    table = claims.markdown_table(SHIPPED, rows)
+    rows = rows_.read_rows(ROOT / "docs" / "reproductions.json")
+    table = rows_.markdown_table(SHIPPED, rows)
     assert table in (ROOT / "docs" / "reproductions.md").read_text()
     assert {row["claim"] for row in rows} <= set(SHIPPED)
     for row in rows:
@@ -155,7 +158,7 @@ def test_a_claim_that_makes_no_sense_is_refused(tmp_path, old, new, message):
 def test_criteria(root, criterion, tolerance, same, different):
     def claim(**changes):
         changes = {"criterion": criterion, "tolerance": tolerance, **changes}
-        return claims.dataclasses.replace(claims.load(root / "claims.toml")["tiny"], **changes)
+        return dataclasses.replace(claims.load(root / "claims.toml")["tiny"], **changes)
 
     for changes, other in [({"paper": 10.0}, None), ({"paper": "words", "target": 10}, None), ({"than": "it"}, 10)]:
         assert all(claim(**changes).reproduced(value, other) is True for value in same)
@@ -166,9 +169,9 @@ def test_criteria(root, criterion, tolerance, same, different):
 
 def test_it_is_scored_on_the_way_and_at_the_end(root):
     claim = claims.load(root / "claims.toml")["tiny"]
-    assert claims.dataclasses.replace(claim, score_every=3).checkpoints(7) == [3, 6, 7]
-    assert claims.dataclasses.replace(claim, score_every=3).checkpoints(6) == [3, 6]
-    assert claims.dataclasses.replace(claim, score_every=None).checkpoints(6) == [6]
+    assert dataclasses.replace(claim, score_every=3).checkpoints(7) == [3, 6, 7]
+    assert dataclasses.replace(claim, score_every=3).checkpoints(6) == [3, 6]
+    assert dataclasses.replace(claim, score_every=None).checkpoints(6) == [6]
 
 
 # Running one.
@@ -249,13 +252,13 @@ def test_a_row_says_all_that_its_numbers_depend_on(root, row):
     assert row["reproduced"] == {which: row[which]["value"] <= 100 for which in ("best", "last")}
     assert (row["claim"], row["paper"], row["seeds"], row["backend"]) == ("tiny", 100, [3], keras.config.backend())
     assert (row["epochs"], row["epochs_of_claim"], row["shortened"]) == (2, 100_000, True)
-    assert row["versions"] == evaluation.versions()
-    assert row["commit"] == str(evaluation.commit())
+    assert row["versions"] == provenance.versions()
+    assert row["commit"] == str(provenance.commit())
     assert row["hardware"].endswith(("core", "cores")) or keras.distribution.list_devices("gpu")
     assert row["minutes"] == pytest.approx(sum(row["minutes_of"].values()), abs=0.11)
-    assert row["sha256"]["last"] == evaluation.sha256(directory / "model.keras")
+    assert row["sha256"]["last"] == provenance.sha256(directory / "model.keras")
     assert set(row["also"]) == {"elbo (standard error)", "active-units", "active-units (of)"}
-    assert f"ours is {claims.rounded(row['last']['value'])} in epoch 2 (shortened: 2 of 100000 epochs)" in printed
+    assert f"ours is {rows_.rounded(row['last']['value'])} in epoch 2 (shortened: 2 of 100000 epochs)" in printed
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
@@ -271,7 +274,7 @@ def test_a_row_that_was_recorded_is_in_the_table(root, row):
     assert f"| {row['minutes']:g} | {row['backend']}, " in runs[2]
     assert "| not yet run |" in results[3]
     assert "| budget " in runs[3]
-    again = claims.with_row([row, {**row, "seeds": [4]}], {**row, "minutes": 7.0})
+    again = rows_.with_row([row, {**row, "seeds": [4]}], {**row, "minutes": 7.0})
     assert [(r["seeds"], r["minutes"]) for r in again] == [([4], row["minutes"]), ([3], 7.0)]
 
 

@@ -12,8 +12,8 @@ import pytest
 from interrupting import Interrupting, send
 
 import genzoo
-from genzoo.batches import ImageBatches
-from genzoo.runs import Run, free_directory, new_model
+from genzoo.data.batches import ImageBatches
+from genzoo.experiments.runs import Run, free_directory, new_model
 
 CONFIG = {
     "model": "vae",

@@ -12,9 +12,9 @@ from test_models import small
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo.batches import ImageBatches
 from genzoo.cli.app import app
-from genzoo.samplers import Mixture, fit
+from genzoo.data.batches import ImageBatches
+from genzoo.model.samplers import Mixture, fit
 from genzoo.testing.subjects import equal, global_random_state, state_of
 
 OTHER_BACKEND = {"jax": "torch", "torch": "tensorflow", "tensorflow": "jax"}[keras.config.backend()]

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 import genzoo
-from genzoo.batches import ImageBatches
 from genzoo.cli.app import app
 from genzoo.data import semi_supervised
+from genzoo.data.batches import ImageBatches
 
 
 def numbered(n=100, classes=5):

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genzoo import registry
-from genzoo.entry_points import strict
+from genzoo.discovery.installed import strict
 
 app = typer.Typer(
     name="genzoo",
@@ -235,11 +235,13 @@ def sample(
 ):
     """Writes a grid of new images. A sampler that the file does not hold is fitted to the run's data."""
     _use(backend)
-    from genzoo import samplers, saving, viz
+    from genzoo import viz
+    from genzoo.model import samplers
+    from genzoo.registry import loading
 
     if sampler is not None:
         samplers.check_name(sampler)
-    model = saving.load(source, compile=False)
+    model = loading.load(source, compile=False)
     if source.is_dir() and sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers:
         model.fit_sampler(sampler, _load_data(_runs().Run.open(source).config, model)[0])
     viz.save_image(output, viz.image_grid(model.sample(n, labels=label, sampler=sampler, seed=seed), columns))
@@ -342,7 +344,7 @@ def _backend():
 
 
 def _runs():
-    from genzoo import runs
+    from genzoo.experiments import runs
 
     return runs
 

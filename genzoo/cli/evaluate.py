@@ -7,9 +7,12 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from genzoo import data, evaluation, samplers, saving, scores
-from genzoo.claims import rounded
-from genzoo.runs import Run
+from genzoo import data, evaluation
+from genzoo.evaluation import provenance, scores
+from genzoo.experiments.rows import rounded
+from genzoo.experiments.runs import Run
+from genzoo.model import samplers
+from genzoo.registry import loading
 
 WITH_TRAIN = {"train", "train_labels"}  # what a score may need of the training images
 
@@ -20,7 +23,7 @@ def show(console, source, *, metrics, data_name, split, image_size, features, ar
     arguments = by_metric(arguments)
     for name in {*(names or []), *arguments}:
         scores.find(name, arguments.get(name, ()))
-    model, known = saving.load(source, compile=False), _trained_on(source, data_name)
+    model, known = loading.load(source, compile=False), _trained_on(source, data_name)
     data_name = data_name or known.get("name")
     if data_name is None:
         raise ValueError(f"{source} does not say what it was trained on. Name the data: --data NAME")
@@ -40,13 +43,13 @@ def show(console, source, *, metrics, data_name, split, image_size, features, ar
     path = Path(source) / "model.keras" if Path(source).is_dir() else Path(source)
     output = output or (path.with_name("metrics.json") if Path(source).is_dir() else path.with_suffix(".metrics.json"))
     document = {
-        "model": {"file": path.name, "sha256": evaluation.sha256(path), "class": type(model).__name__},
+        "model": {"file": path.name, "sha256": provenance.sha256(path), "class": type(model).__name__},
         "data": {"name": data_name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
-        "date": evaluation.now(),
-        "commit": evaluation.commit(),
+        "date": provenance.now(),
+        "commit": provenance.commit(),
         "scores": {**_known_scores(output, path, data_name), **found},
     }
-    evaluation.write_json(output, document)
+    provenance.write_json(output, document)
     console.print(table_of(found))
     if shared := in_words(shared_settings(found)):
         console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
@@ -57,7 +60,7 @@ def _known_scores(output, path, data_name):
     """What the file holds already of the same model on the same data; each score has a protocol of its own."""
     try:
         known = json.loads(Path(output).read_text())
-        same = (known["model"]["sha256"], known["data"]["name"]) == (evaluation.sha256(path), data_name)
+        same = (known["model"]["sha256"], known["data"]["name"]) == (provenance.sha256(path), data_name)
         return known["scores"] if same else {}
     except (OSError, ValueError, LookupError, TypeError):  # none, or not one of ours
         return {}

@@ -7,17 +7,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genzoo import plugins, registry
-from genzoo.entry_points import seconds
+from genzoo import registry
+from genzoo.discovery import installed
 from genzoo.errors import PluginError
+from genzoo.registry.plugins import models_of, seconds
 
 SLOW = 1.0  # seconds of import that are worth a word
 
 
 def show(console: Console) -> None:
     """Imports every plugin and prints a table: distribution, version, names, status."""
-    rows = [_row(plugin) for plugin in plugins.selected()]
-    rows += [(plugin, "", "left out by GENZOO_PLUGINS") for plugin in plugins.left_out()]
+    rows = [_row(plugin) for plugin in installed.selected()]
+    rows += [(plugin, "", "left out by GENZOO_PLUGINS") for plugin in installed.left_out()]
     if rows:
         table = Table(box=None, pad_edge=False)
         for column in ("distribution", "version", "names", "status"):
@@ -28,8 +29,8 @@ def show(console: Console) -> None:
         wide.print(table, highlight=False)
     else:
         console.print("No plugin is installed.")
-    for entry in sorted(plugins.selection() or ()):
-        if all(entry not in plugins.selectors(plugin) for plugin in plugins.installed()):
+    for entry in sorted(installed.selection() or ()):
+        if all(entry not in installed.selectors(plugin) for plugin in installed.installed()):
             console.print(f"GENZOO_PLUGINS names {escape(repr(entry))}, which is not installed.", highlight=False)
 
 
@@ -51,7 +52,7 @@ def _row(plugin):
 def _faults(plugin):
     """What is wrong with it, or with each of the models that it brings."""
     try:
-        models = plugin.models()
+        models = models_of(plugin)
     except PluginError as error:
         yield error.reason
         return

@@ -6,9 +6,10 @@ import sys
 from rich.markup import escape
 from rich.padding import Padding
 
-from genzoo import claims as claims_
-from genzoo import evaluation
 from genzoo.errors import unknown_name
+from genzoo.evaluation import provenance
+from genzoo.experiments import claims as claims_
+from genzoo.experiments import rows
 
 
 def show(console, names, *, list_, table, record, out, epochs, seed, file):
@@ -20,7 +21,7 @@ def show(console, names, *, list_, table, record, out, epochs, seed, file):
     if table is not None:
         if not table.exists():
             raise FileNotFoundError(f"There is no file {table}. `genzoo reproduce CLAIM --record {table}` writes it.")
-        print(claims_.markdown_table(known, claims_.read_rows(table)), end="")
+        print(rows.markdown_table(known, rows.read_rows(table)), end="")
     elif list_ or not names:
         _list(console, [known[name] for name in names] or known.values(), out, seed)
     else:
@@ -29,13 +30,13 @@ def show(console, names, *, list_, table, record, out, epochs, seed, file):
 
 
 def _reproduce(console, claim, out, epochs, seed, record, file):
-    from genzoo import reproduction
+    from genzoo.experiments import reproduction
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     directory = reproduction.directory_of(out, claim.id, seed)
-    say(f"{claim.title}, into {directory}. Budget: {claims_.budget(claim)}")
+    say(f"{claim.title}, into {directory}. Budget: {rows.budget(claim)}")
     verbose = 1 if console.is_terminal else 2
     row = None
     with contextlib.suppress(KeyboardInterrupt):  # where it comes while scoring; training ends by itself
@@ -45,13 +46,11 @@ def _reproduce(console, claim, out, epochs, seed, record, file):
         sys.exit(130)
     verdict = {True: "the same", False: "not the same", None: "no verdict"}[row["reproduced"]["last"]]
     short = f" (shortened: {row['epochs']} of {row['epochs_of_claim']} epochs)" if row["shortened"] else ""
-    last, best = (
-        f"{claims_.rounded(row[which]['value'])} in epoch {row[which]['epoch']}" for which in ("last", "best")
-    )
+    last, best = (f"{rows.rounded(row[which]['value'])} in epoch {row[which]['epoch']}" for which in ("last", "best"))
     say(f"{claim.id}: the source says {claim.paper} {claim.unit}; ours is {last}{short}, best {best}.")
     say(f"Same if {row['same_if']}: {verdict}. Row: {directory / 'row.json'}")
     if record is not None:
-        evaluation.write_json(record, claims_.with_row(claims_.read_rows(record), row))
+        provenance.write_json(record, rows.with_row(rows.read_rows(record), row))
 
 
 def _command(claim, out, epochs, seed, record, file):
@@ -63,12 +62,12 @@ def _command(claim, out, epochs, seed, record, file):
 
 
 def _list(console, chosen, out, seed):
-    from genzoo import reproduction
+    from genzoo.experiments import reproduction
 
     for claim in chosen:
         console.print(
             f"[bold]{escape(claim.id)}[/]: {escape(reproduction.state_of(claim, out, seed))}", highlight=False
         )
-        said = f"{claim.title}. Source: {claims_.stated(claim)}. Same if: {claim.condition()}."
-        about = f"{said} {claims_.budget(claim)}. {claim.note}"
+        said = f"{claim.title}. Source: {rows.stated(claim)}. Same if: {claim.condition()}."
+        about = f"{said} {rows.budget(claim)}. {claim.note}"
         console.print(Padding(escape(about), (0, 0, 0, 4), style="dim"), highlight=False)

@@ -5,8 +5,9 @@ converted to [0, 1] inside the model. ``load_pairs(folder)`` reads pairs of imag
 labels and mixes images with and without them.
 """
 
+from genzoo.data.batches import ImageBatches
 from genzoo.data.load import load, sources
 from genzoo.data.pairs import load_pairs
 from genzoo.data.semi_supervised import semi_supervised
 
-__all__ = ["load", "load_pairs", "semi_supervised", "sources"]
+__all__ = ["ImageBatches", "load", "load_pairs", "semi_supervised", "sources"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.batches import ImageBatches, check_images
 from genzoo.data import files, named
+from genzoo.data.batches import ImageBatches, check_images
 from genzoo.validation import natural_number
 
 
@@ -40,7 +40,7 @@ def load(
             drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008). Another split has other draws.
 
     Returns:
-        A ``genzoo.batches.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
+        A ``genzoo.data.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
         set does not fit in memory. Both go into ``fit`` and ``evaluate``. Integer images that are all 0 or 1, such
         as ``"binarized_mnist"``, come as bool.
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.batches import ImageBatches
 from genzoo.data import files
+from genzoo.data.batches import ImageBatches
 
 HALVES = ("left", "right")
 
@@ -40,7 +40,7 @@ def load_pairs(
         seed: seed of that order.
 
     Returns:
-        A ``genzoo.batches.ImageBatches`` with the inputs as ``images`` and the targets as ``labels``, uint8. Palettes
+        A ``genzoo.data.ImageBatches`` with the inputs as ``images`` and the targets as ``labels``, uint8. Palettes
         become their colours, and grey images repeat their channel where any other is in colour.
 
     Raises:

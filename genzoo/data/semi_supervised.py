@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genzoo.batches import ImageBatches, check_labels
+from genzoo.data.batches import ImageBatches, check_labels
 from genzoo.validation import natural_number, positive_int
 
 

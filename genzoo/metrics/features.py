@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from genzoo.batches import check_images, unit_images
+from genzoo.data.batches import check_images, unit_images
 from genzoo.errors import unknown_name
 from genzoo.validation import positive_int
 

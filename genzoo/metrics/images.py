@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from genzoo.batches import check_images
+from genzoo.data.batches import check_images
 from genzoo.metrics.distances import checked_probabilities
 from genzoo.metrics.extra import module
 from genzoo.validation import positive_int

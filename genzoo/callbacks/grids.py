@@ -1,0 +1,53 @@
+"""Pictures while a model trains. The callbacks know it only by its verbs."""
+
+from pathlib import Path
+
+import keras
+
+from genzoo import viz
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a grid of samples after every epoch, always from the same noise, so that pictures can be compared.
+
+    Args:
+        directory: where ``epoch-001.png``, ``epoch-002.png``, ... go.
+        n: images per grid.
+        seed: seed of the noise.
+
+    Example:
+    >>> import genzoo
+    >>> callback = SampleGrid("samples", n=16)
+    """
+
+    def __init__(self, directory, n: int = 64, seed: int = 0):
+        super().__init__()
+        self.directory, self.n, self.seed = Path(directory), n, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        grid = viz.image_grid(self.model.sample(self.n, seed=self.seed))
+        viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
+
+
+class TranslationGrid(keras.callbacks.Callback):
+    """Writes a grid after every epoch: in each row an image, its translation, always by the same noise, and the truth.
+
+    Args:
+        directory: where ``epoch-001.png``, ``epoch-002.png``, ... go.
+        x: images to translate, a few.
+        y: what they ought to become.
+        seed: seed of the noise.
+
+    Example:
+    >>> import genzoo, numpy as np
+    >>> x, y = np.zeros((2, 8, 64, 64, 3), "uint8")
+    >>> callback = TranslationGrid("samples", x, y)
+    """
+
+    def __init__(self, directory, x, y, seed: int = 0):
+        super().__init__()
+        self.directory, self.x, self.y, self.seed = Path(directory), x, y, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        grid = viz.rows(self.x, self.model.translate(self.x, seed=self.seed), self.y)
+        viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)

@@ -1,0 +1,1 @@
+"""Facts about models, found without importing any: names, metadata, source code. Standard library only."""

@@ -1,0 +1,75 @@
+"""What a number depends on beside its model: versions, the commit, the machine, the time."""
+
+import contextlib
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import keras
+
+PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a score depends on, of those that are installed; the backend's among them."""
+    found = {}
+    backend = keras.backend.backend()
+    for package in (*PACKAGES, backend):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def commit() -> str | None:
+    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if it is none."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def sha256(path) -> str:
+    """Of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat()
+
+
+def write_json(path, document) -> None:
+    """Strict JSON, written beside its place and renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def hardware() -> str:
+    """The GPUs that the backend sees, or else the CPU and its cores."""
+    with contextlib.suppress(Exception):  # some backends have no such list
+        if keras.distribution.list_devices("gpu"):
+            command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            return ", ".join(found.splitlines())
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} core{'s' if cores != 1 else ''}"

@@ -1,0 +1,270 @@
+"""``reproduce``: trains what a claim says, scores it on the way, and writes a row that says what came out.
+
+RUN/                    a run directory, so that an interrupted one goes on where it stopped
+RUN/best.keras          the model at its best score
+RUN/reproduction.json   every score so far with its protocol, and the time spent
+RUN/row.json            the row, once all is done
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import keras
+
+from genzoo import data, evaluation
+from genzoo.evaluation import provenance, scores
+from genzoo.experiments import runs
+from genzoo.experiments.claims import Claim
+from genzoo.experiments.rows import rounded
+
+
+def directory_of(root, claim: str, seed: int = 0) -> Path:
+    """Where a claim's run is below a directory."""
+    return Path(root) / (claim if seed == 0 else f"{claim}-seed-{seed}")
+
+
+def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None, seed: int = 0, say=print, verbose=0):
+    """Trains and scores a claim; one that was interrupted goes on where it stopped.
+
+    Args:
+        claim: as ``genzoo.experiments.claims.load`` gives it.
+        root: directory for the runs of all claims.
+        epochs: to train for, by default the claim's; the row says so if it is less.
+        seed: natural number that fixes weights, noise, the order of the data and the scores' samples.
+        say: takes a line of text on what is done.
+        verbose: Keras' own.
+
+    Returns:
+        The row, or None if a signal ended the training; call it again to go on.
+
+    Raises:
+        ValueError: the run there is of another claim, backend or score, or is further than ``epochs``; there are more
+            ``epochs`` than the claim's; one of its scores is unknown.
+    """
+    epochs = claim.epochs if epochs is None else epochs
+    if epochs > claim.epochs:
+        raise ValueError(f"`epochs` shortens a claim, and {claim.id!r} is of {claim.epochs}. Received: epochs={epochs}")
+    for name in {*claim.scored_by, *claim.arguments}:
+        scores.find(name, claim.arguments.get(name, ()))
+    directory = directory_of(root, claim.id, seed)
+    run = _run(claim, directory, seed, epochs)
+    if (row := read_row(root, claim.id, seed)) and row["epochs"] == epochs:  # only its verdict may have changed
+        return _written(_judged(row, claim, root, seed), directory)
+    with run.discarded_on_failure():
+        model, progress = run.model(), _Progress(directory, claim.id)
+        if run.config["epochs_done"] > epochs:
+            raise ValueError(f"{directory} has {run.config['epochs_done']} epochs already. Received: epochs={epochs}")
+        parts = load_parts(claim, run.config["data"]["batch_size"], seed)
+        for until in claim.checkpoints(epochs):
+            if until in progress.scored or until < run.config["epochs_done"]:
+                continue
+            if until > run.config["epochs_done"]:
+                with progress.timed("training"):
+                    stopped = run.train(model, parts["train"], until, verbose=verbose)
+                if stopped.received:  # maybe after the last batch, when there was nothing left to stop
+                    return None
+            if run.monitor and run.monitor.diverged:
+                raise ValueError(f"{claim.id} diverged after epoch {run.config['epochs_done']} of {epochs}.")
+            with progress.timed("scoring"):
+                found = evaluate(claim, model, parts, seed)
+            progress.add(claim, until, found, run.model_path)
+            say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
+    return _written(_judged(_row(claim, run, progress, seed), claim, root, seed), directory)
+
+
+def read_row(root, claim: str, seed: int = 0) -> dict | None:
+    """The row of a claim that was run, or None."""
+    path = directory_of(root, claim, seed) / "row.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def load_parts(claim: Claim, batch_size: int, seed: int = 0) -> dict:
+    """The claim's data: ``train``, ``test``, and ``validation`` where it names one."""
+    source, found = dict(claim.data), {}
+    options = {name: source[name] for name in ("image_size", "binarise") if name in source}
+    for part in ("train", "test", "validation"):
+        if part in source:
+            shuffle = part == "train"
+            found[part] = data.load(
+                source["name"], source[part], batch_size=batch_size, shuffle=shuffle, seed=seed, **options
+            )
+    return found
+
+
+def evaluate(claim: Claim, model, parts: dict, seed: int = 0) -> dict:
+    """The claim's scores of a model, see ``genzoo.evaluate``."""
+    return evaluation.evaluate(
+        model,
+        parts["test"],
+        metrics=claim.scored_by,
+        samples=claim.samples,
+        features=claim.features,
+        seed=seed,
+        split=claim.data["test"],
+        train=parts["train"],
+        validation=parts.get("validation"),
+        arguments=claim.arguments,
+    )
+
+
+def state_of(claim: Claim, root, seed: int = 0) -> str:
+    """How far a claim is in a directory, in a few words."""
+    directory = directory_of(root, claim.id, seed)
+    if row := read_row(root, claim.id, seed):
+        same = {True: ", the same", False: ", not the same", None: ""}[row["reproduced"]["last"]]
+        short = f" after {row['epochs']} of {row['epochs_of_claim']} epochs" if row["shortened"] else ""
+        value = row["last"]["value"]
+        return f"{'no number' if value is None else rounded(value)}{short}{same}"
+    if (directory / "run.json").exists():
+        return f"epoch {runs.Run.open(directory).config['epochs_done']} of {claim.epochs}"
+    return "not yet run"
+
+
+class _Progress:
+    """The scores so far, the seconds that training and scoring took, and the commits that they ran at."""
+
+    def __init__(self, directory, claim):
+        self.path = Path(directory) / "reproduction.json"
+        self.state = {"claim": claim, "seconds": {"training": 0.0, "scoring": 0.0}, "scores": [], "commits": []}
+        if self.path.exists():
+            self.state = json.loads(self.path.read_text())
+            if self.state.pop("running", None):  # killed, and nobody knows when
+                self.state["seconds_lost"] = True
+        if (commit := provenance.commit()) not in self.state["commits"]:
+            self.state["commits"].append(commit)
+
+    @property
+    def scored(self):
+        return [entry["epoch"] for entry in self.state["scores"]]
+
+    @contextlib.contextmanager
+    def timed(self, what):
+        start = time.perf_counter()
+        provenance.write_json(self.path, {**self.state, "running": what})
+        try:
+            yield
+        finally:
+            self.state["seconds"][what] += time.perf_counter() - start
+            provenance.write_json(self.path, self.state)
+
+    def add(self, claim, epoch, found, model_path):
+        """Keeps scores of an epoch, and the model if they are the best."""
+        entries = [*self.state["scores"], {"epoch": epoch, "scores": found}]
+        if _best(claim, entries)["epoch"] == epoch:
+            beside = model_path.with_name(f".best.{os.getpid()}.keras")
+            try:
+                shutil.copyfile(model_path, beside)
+                os.replace(beside, model_path.with_name("best.keras"))
+            finally:
+                beside.unlink(missing_ok=True)
+        self.state["scores"] = entries
+        provenance.write_json(self.path, self.state)
+
+
+def _best(claim, entries):
+    """The entry whose score is best, the later of two that are equal; one without a number is the worst."""
+    name = claim.select or claim.score
+    sign = -1 if scores.find(name).better == "lower" else 1
+
+    def rank(entry):
+        value = entry["scores"][name]["value"]
+        return (value is not None, 0 if value is None else sign * value, entry["epoch"])
+
+    return max(entries, key=rank)
+
+
+def _config(claim, seed):
+    return {
+        "model": claim.model,
+        "options": {"seed": seed, **claim.options},
+        "learning_rate": claim.learning_rate,
+        "seed": seed,
+    }
+
+
+def _run(claim, directory, seed, epochs):
+    """The claim's run, new or as it was left."""
+    config = _config(claim, seed)
+    source = {"name": claim.data["name"], "split": claim.data["train"], "image_size": claim.data.get("image_size")}
+    source["batch_size"] = claim.batch_size or runs.new_model(config).batch_size
+    if "binarise" in claim.data:
+        source["binarise"] = claim.data["binarise"]
+    scored = {"by": claim.scored_by, "test": claim.data["test"], "samples": claim.samples, "features": claim.features}
+    scored |= {"arguments": claim.arguments, "validation": claim.data.get("validation")}
+    config |= {"data": source, "claim": claim.id, "scored": scored}
+    if not (directory / "run.json").exists():
+        return runs.Run.create(directory, {**config, "epochs": epochs})
+    run, backend = runs.Run.open(directory), keras.backend.backend()
+    differing = [name for name, value in config.items() if run.config.get(name) != value]
+    if differing:
+        raise ValueError(
+            f"The run in {directory} differs from claim {claim.id!r} in its {', '.join(differing)}. "
+            "Choose another --out."
+        )
+    if run.config["backend"] != backend:
+        raise ValueError(
+            f"The run in {directory} was begun on {run.config['backend']}. Received: backend {backend}. Go on with "
+            f"--backend {run.config['backend']}, or choose another --out."
+        )
+    return run
+
+
+def _judged(row, claim, root, seed):
+    """The row with its verdict, which may wait for that of another claim."""
+    other = read_row(root, claim.than, seed) if claim.than else None
+    other = other and other["last"]["value"]
+    verdicts = {which: claim.reproduced(row[which]["value"], other) for which in ("best", "last")}
+    said = {"paper": claim.paper, "unit": claim.unit, "source": claim.source, "same_if": claim.condition()}
+    return {**row, **said, **({"other": other} if claim.than else {}), "reproduced": verdicts}
+
+
+def _written(row, directory):
+    provenance.write_json(directory / "row.json", row)
+    return row
+
+
+def _row(claim, run, progress, seed):
+    """What came out, with all that the numbers depend on."""
+    state = progress.state
+    last, best = state["scores"][-1], _best(claim, state["scores"])
+    return {
+        "claim": claim.id,
+        "paper": claim.paper,
+        "unit": claim.unit,
+        "source": claim.source,
+        "score": claim.score,
+        "best": {"epoch": best["epoch"], "value": best["scores"][claim.score]["value"]},
+        "last": {"epoch": last["epoch"], "value": last["scores"][claim.score]["value"]},
+        "same_if": claim.condition(),
+        "also": _also(claim, last["scores"]),
+        "epochs": last["epoch"],
+        "epochs_of_claim": claim.epochs,
+        "shortened": last["epoch"] < claim.epochs,
+        "seeds": [seed],
+        "backend": keras.backend.backend(),
+        "hardware": provenance.hardware(),
+        "minutes": round(sum(state["seconds"].values()) / 60, 1),
+        "minutes_of": {what: round(seconds / 60, 1) for what, seconds in state["seconds"].items()},
+        "minutes_at_least": "seconds_lost" in state,
+        "command": claim.command,
+        "commit": ", ".join(map(str, state["commits"])),
+        "versions": provenance.versions(),
+        "date": provenance.now(),
+        "sha256": {"last": provenance.sha256(run.model_path), "best": provenance.sha256(run.directory / "best.keras")},
+        "scores": last["scores"],
+    }
+
+
+def _also(claim, found):
+    """The numbers beside the score that the claim is about."""
+    also = {}
+    for name in claim.scored_by:
+        numbers = {key: value for key, value in found[name].items() if isinstance(value, (int, float))}
+        for key, value in numbers.items():
+            if (name, key) != (claim.score, "value"):
+                also[name if key == "value" else f"{name} ({key.replace('_', ' ')})"] = value
+    return also

@@ -1,0 +1,83 @@
+"""Rows: what came out of claims, as JSON files hold it and as Markdown tables show it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from genzoo.experiments.claims import Claim
+
+
+def read_rows(path) -> list[dict]:
+    """The rows that a file holds, or none if there is no such file."""
+    try:
+        rows = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ValueError(f"{path} is no file of rows ({error}).") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "claim" in row for row in rows):
+        raise ValueError(f"{path} is no file of rows: expected a list of them, as --record writes it.")
+    return rows
+
+
+def with_row(rows: list[dict], row: dict) -> list[dict]:
+    """The rows with a new one, in place of an earlier one of the same claim, seed, backend and number of epochs."""
+
+    def key(row):
+        return [row[name] for name in ("claim", "seeds", "backend", "epochs")]
+
+    return [*(old for old in rows if key(old) != key(row)), row]
+
+
+def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
+    """Claims beside what came out, what differs, and how it was run, in Markdown; the others are "not yet run"."""
+    results = [("claim", "source says", "ours, last", "ours, best", "same if", "same")]
+    runs = [("claim", "minutes", "run", "also")]
+    for claim in claims.values():
+        first = (f"`{claim.id}`: {claim.title}", f"{stated(claim)} ({claim.source})")
+        own = [row for row in rows if row["claim"] == claim.id]
+        results += [(*first, *_told(claim, row)) for row in own]
+        runs += [(f"`{claim.id}`", f"{row['minutes']:g}", _ran(row), _also(row)) for row in own]
+        if not own:
+            results.append((*first, "not yet run", "", claim.condition(), ""))
+            runs.append((f"`{claim.id}`", "", f"budget {budget(claim)}", ""))
+    notes = "".join(f"- `{claim.id}`: {claim.note}\n" for claim in claims.values() if claim.note)
+    return "\n".join(part for part in (_table(results), notes, _table(runs)) if part)
+
+
+def _table(lines):
+    head, *body = lines
+    return "".join("| " + " | ".join(line) + " |\n" for line in (head, ["---"] * len(head), *body))
+
+
+def budget(claim: Claim) -> str:
+    """Its minutes, as words."""
+    guess = {on: " (estimate)" if on in claim.estimated else "" for on in claim.minutes}
+    return ", ".join(f"{minutes:g} min {on.upper()}{guess[on]}" for on, minutes in claim.minutes.items())
+
+
+def stated(claim: Claim) -> str:
+    """What its source says, as words."""
+    return claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
+
+
+def _told(claim, row):
+    best, last = (f"{rounded(row[which]['value'])} (epoch {row[which]['epoch']})" for which in ("best", "last"))
+    verdict = {True: "yes", False: "no", None: "-"}[row["reproduced"]["last"]]
+    if row["epochs"] < row["epochs_of_claim"]:
+        last += f", shortened: {row['epochs']} of {row['epochs_of_claim']} epochs"
+    return last, best, claim.condition(), verdict
+
+
+def _ran(row):
+    seeds = "seed " + ", ".join(map(str, row["seeds"]))
+    return ", ".join([row["backend"], row["hardware"], seeds, row["commit"], row["date"][:10]])
+
+
+def _also(row):
+    return ", ".join(f"{name} {rounded(value)}" for name, value in row["also"].items())
+
+
+def rounded(value: float | None) -> str:
+    """To four digits."""
+    return "-" if value is None else f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"

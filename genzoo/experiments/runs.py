@@ -1,0 +1,248 @@
+"""The run directory: what was trained on what, the model, its history and its samples.
+
+RUN/run.json            the model's name and options, data, seed, versions, epochs done
+RUN/model.keras         the model after the last epoch, whole
+RUN/history.csv         a row of metrics per whole epoch
+RUN/samples/            a grid per epoch, from fixed noise: of samples, or of input, output and truth
+"""
+
+import contextlib
+import csv
+import importlib.metadata
+import json
+import os
+import shutil
+from pathlib import Path
+
+import keras
+
+from genzoo import registry
+from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
+from genzoo.discovery import installed
+from genzoo.registry import loading
+
+PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
+
+
+class Run:
+    """A run directory.
+
+    Args:
+        directory: its path.
+        config: what ``run.json`` holds.
+    """
+
+    def __init__(self, directory, config: dict):
+        self.directory, self.config = Path(directory), config
+        self._made, self.monitor = [], None
+
+    @classmethod
+    def create(cls, directory, config: dict) -> "Run":
+        """Makes the directory and writes ``run.json``.
+
+        Raises:
+            FileExistsError: there is a run already.
+            OSError: the directory cannot be written.
+        """
+        made_with = {"backend": keras.backend.backend(), "versions": _versions(), **_plugin(config)}
+        run = cls(directory, {**config, **made_with, "epochs_done": 0})
+        if run.model_path.exists() or run._config_path.exists():
+            raise FileExistsError(
+                f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
+            )
+        run._made = [path for path in (run.directory, *run.directory.parents) if not path.exists()]
+        run.directory.mkdir(parents=True, exist_ok=True)
+        run._write_config()
+        return run
+
+    @classmethod
+    def open(cls, directory) -> "Run":
+        """Reads a run that ``create`` made.
+
+        Raises:
+            FileNotFoundError: there is no run.
+            ValueError: its ``run.json`` is damaged.
+        """
+        path = Path(directory) / "run.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{directory} is not a run directory: it has no run.json.")
+        try:
+            return cls(directory, json.loads(path.read_text()))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged ({error}).") from error
+
+    @property
+    def model_path(self) -> Path:
+        return self.directory / "model.keras"
+
+    @property
+    def _config_path(self) -> Path:
+        return self.directory / "run.json"
+
+    @property
+    def _history_path(self) -> Path:
+        return self.directory / "history.csv"
+
+    def model(self):
+        """The saved model, or a new one where none was saved yet; ``config["epochs_done"]`` then says how far it is."""
+        if not self.model_path.exists():
+            self.config["epochs_done"] = 0
+            return new_model(self.config)
+        model, known = loading.load(self.directory), self.config.get("epochs_at_step", {})
+        if str(_steps(model)) not in known:
+            raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
+        self.config["epochs_done"] = known[str(_steps(model))]
+        return model
+
+    def train(self, model, data, epochs: int, held_out=None, **fit_options) -> StopOnSignal:
+        """Fits up to ``epochs`` in all, keeping model, samples and history after each.
+
+        ``monitor``, a ``HealthMonitor``, watches. Where it stops a training that has diverged, files stay as they were.
+
+        Args:
+            model: as ``Run.model`` gives it.
+            data: what to train on.
+            epochs: those done before included.
+            held_out: what to evaluate and show the model on after every epoch, or None.
+            **fit_options: for Keras' ``fit``.
+
+        Returns:
+            The callback that says whether a signal ended training; the model is saved in any case.
+        """
+        self.config["epochs"] = epochs
+        stop, self.monitor = StopOnSignal(), HealthMonitor()
+        grid = self._grid(model, data if held_out is None else held_out)
+        callbacks = [self.monitor, _Keep(self, grid), stop]
+        options = {"validation_data": held_out, "initial_epoch": self.config["epochs_done"], **fit_options}
+        try:
+            model.fit(data, epochs=epochs, callbacks=callbacks, **options)
+        finally:
+            stop.restore()
+        return stop
+
+    def keep(self, model, epochs_done: int, logs: dict | None) -> None:
+        """Saves the model after ``epochs_done`` whole epochs, with the last one's metrics.
+
+        The model's file is what counts, and comes last. Whenever the process ends, the training steps in that file
+        say which epoch it is of, and ``run.json`` knows the epochs of both the old file and the new one.
+        """
+        if logs is not None:
+            self._add_to_history({"epoch": epochs_done, **logs})
+        known = self.config.get("epochs_at_step", {})
+        self.config["epochs_at_step"] = {**dict(list(known.items())[-1:]), str(_steps(model)): epochs_done}
+        self.config["epochs_done"] = epochs_done
+        self._write_config()
+        model.save(self.model_path)
+
+    @contextlib.contextmanager
+    def discarded_on_failure(self):
+        """Removes the directory again if what runs inside raises before any model was saved."""
+        try:
+            yield
+        except BaseException:
+            if not self.model_path.exists():
+                self._config_path.unlink(missing_ok=True)
+                self._history_path.unlink(missing_ok=True)
+                if self.directory in self._made:
+                    shutil.rmtree(self.directory)
+                for parent in self._made[1:]:
+                    with contextlib.suppress(OSError):  # in use by now
+                        parent.rmdir()
+            raise
+
+    def forget_later_history(self) -> None:
+        """Drops the rows of epochs that the saved model has not seen whole."""
+        if self._history_path.exists():
+            with open(self._history_path, newline="") as file:
+                rows = list(csv.reader(file))
+            done = self.config["epochs_done"]
+            kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= done]
+            self._replace(self._history_path, "".join(",".join(row) + "\n" for row in kept))
+
+    def _grid(self, model, data):
+        if "translation" in model.tags:
+            return TranslationGrid(self.directory / "samples", data.images[:8], data.labels[:8])
+        return SampleGrid(self.directory / "samples")
+
+    def _add_to_history(self, row):
+        new = not self._history_path.exists()
+        with open(self._history_path, "a") as file:
+            file.write((",".join(row) + "\n" if new else "") + ",".join(map(str, row.values())) + "\n")
+
+    def _write_config(self):
+        self._replace(self._config_path, json.dumps(self.config, indent=2) + "\n")
+
+    @staticmethod
+    def _replace(path, text):
+        beside = path.with_name(f".{os.getpid()}.{path.name}")
+        try:
+            beside.write_text(text)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+class _Keep(keras.callbacks.Callback):
+    """Keeps the model, its history and a grid after every epoch, and after the part of one that a signal ended."""
+
+    def __init__(self, run, grid):
+        super().__init__()
+        self.run, self.grid, self._batches = run, grid, 0
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.grid.set_model(model)
+
+    def on_train_begin(self, logs=None):
+        self.run.forget_later_history()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._batches = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.run.monitor.diverged:
+            return
+        self.grid.on_epoch_end(epoch, logs)
+        whole = not self.model.stop_training or self._batches == self.params["steps"]
+        self.run.keep(self.model, epoch + whole, logs if whole else None)
+
+
+def new_model(config: dict):
+    """The untrained model that a run's config describes."""
+    name = loading.model_name(config)
+    if "plugin" in config:
+        try:
+            registry.spec(name)
+        except ValueError as error:
+            raise ValueError(f"There is no model {name!r}. {installed.why_missing(**config['plugin'])}") from error
+    model = registry.get(name, **config["options"])
+    if config.get("learning_rate") is not None:
+        for player in model.optimizer.names:
+            model.optimizer[player].learning_rate = config["learning_rate"]
+    return model
+
+
+def free_directory(root, name: str) -> Path:
+    """``root/name``, or the first of ``root/name-2``, ``root/name-3``, ... that does not exist."""
+    path, number = Path(root) / name, 2
+    while path.exists():
+        path, number = Path(root) / f"{name}-{number}", number + 1
+    return path
+
+
+def _steps(model):
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def _plugin(config):
+    """The distribution that brings the model, and its version, if one does."""
+    plugin = getattr(registry.spec(config["model"]), "plugin", None)
+    return {"plugin": {"distribution": plugin.distribution, "version": plugin.version}} if plugin else {}
+
+
+def _versions():
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions

@@ -1,0 +1,93 @@
+"""What a model's file holds: its arguments, its weights and optimizers, and all its random state."""
+
+import contextlib
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from genzoo.discovery import installed
+from genzoo.model.samplers import Samplers
+
+
+class State:
+    """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """The model's own arguments and their defaults, in the order of its ``__init__``."""
+        own = {}
+        for parent in cls.__mro__[: cls.__mro__.index(keras.Model)]:
+            if "__init__" in vars(parent):
+                parameters = [p for p in inspect.signature(parent.__init__).parameters.values() if p.name != "self"]
+                inherited = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+                own = {**own, **{name: default for name, default in inherited.items() if name not in own}}
+                if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+                    break
+        return own
+
+    def get_build_config(self):
+        """With the plugin that the class comes from, so that a file says which package it needs."""
+        config, plugin = super().get_build_config(), installed.of_class(type(self))
+        if config is None or plugin is None:
+            return config
+        return {**config, "distribution": plugin.distribution, "version": plugin.version}
+
+    def get_config(self):
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
+
+        It is written beside its place and renamed, so an interrupted save leaves the old file whole.
+        """
+        path = Path(filepath)
+        if zipped is False or "://" in str(filepath):
+            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        if path.suffix != ".keras":
+            raise ValueError(f"A model is saved as a .keras file. Received: {str(filepath)!r}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
+        if not overwrite and path.exists():
+            raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
+        beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+        try:
+            super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for i, variable in enumerate(self._random_state()):
+            store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
+        for key, array in self._samplers.arrays().items():
+            store[f"sampler.{key}"] = array
+
+    def load_own_variables(self, store):
+        random_state = self._random_state()
+        stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
+        seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]
+        keys = [key for key in stored if key.startswith("sampler.")]
+        self._samplers = Samplers.from_arrays({key.partition(".")[2]: np.asarray(stored.pop(key)) for key in keys})
+        super().load_own_variables(stored)
+        for variable, value in zip(random_state, seeds, strict=True):
+            variable.assign(value)
+
+    @contextlib.contextmanager
+    def _random_state_kept(self):
+        state = [(v, ops.convert_to_numpy(v)) for v in self._random_state()]
+        try:
+            yield
+        finally:
+            for variable, value in state:
+                variable.assign(value)
+
+    def _random_state(self):
+        """The variables of every seed generator, which Keras leaves out of ``weights`` and of files."""
+        weights = {id(v) for v in self.weights}
+        return [v for v in self.variables if id(v) not in weights]

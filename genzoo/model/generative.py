@@ -1,0 +1,378 @@
+"""``GenerativeModel``: players, lazy build from data, training."""
+
+import contextlib
+import random
+import types
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from genzoo import engine
+from genzoo.data.batches import (
+    ImageBatches,
+    as_numpy,
+    check_images,
+    check_labels,
+    check_targets,
+    is_array,
+    is_arrays,
+    peek,
+    split_batch,
+    to_unit_interval,
+)
+from genzoo.model.files import State
+from genzoo.model.players import assign_optimizers
+from genzoo.model.samplers import Samplers
+from genzoo.model.steps import Steps
+from genzoo.model.verbs import Verbs
+from genzoo.validation import natural_number, refuse_weights
+
+
+class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
+    """A Keras model that any number of players train, on every backend, from one ``step``.
+
+    A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
+    ``compute_loss(x, y)`` (one player) or ``step(x, y)`` (several). Inside them networks are called plainly,
+    ``self.generator(z)``: they train in ``fit`` and infer in ``evaluate`` by themselves. ``x`` arrives as float32 in
+    [0, 1], of shape ``(batch, height, width, channels)``. Only what runs inside ``minimize`` is differentiated.
+
+    Args:
+        seed: natural number that fixes initial weights, noise, dropout and shuffling, or None for fresh ones.
+        **kwargs: ``name``, ``dtype`` and ``trainable`` of a ``keras.Model``. ``dtype="mixed_bfloat16"`` works,
+            ``float16`` is refused.
+
+    Attributes:
+        players: dict from player name to the names of the networks whose weights it moves. Players may overlap.
+        logs: dict from the name of each further metric to what it measures.
+        tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, ``"classifier"``,
+            ``"translation"``, and its family. The networks of a conditional model take the labels too; it has
+            ``num_classes``. So has a classifier, which needs labels in training only, and there -1 means none. One that
+            translates learns from pairs: its ``y`` are images, of the shape and in the range of ``x``.
+        gaussian_prior: whether ``latents`` are standard normal, so that ``sample`` can cool and truncate them.
+        batch_size: images per training batch unless ``fit`` is told otherwise.
+        test_config: for ``genzoo.testing``: options of the smallest model worth checking, beside the usual small sizes.
+        test_image_shape: for ``genzoo.testing``: the size of its images, ``(height, width, channels)``.
+        image_shape: ``(height, width, channels)`` once built, else None.
+    """
+
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    logs: ClassVar[Mapping[str, str]] = {}
+    tags: ClassVar[frozenset[str]] = frozenset()
+    gaussian_prior: ClassVar[bool] = True
+    batch_size: ClassVar[int] = 128
+    test_config: ClassVar[Mapping[str, Any]] = {}
+    test_image_shape: ClassVar[tuple[int, int, int]] = (8, 8, 1)
+
+    def __init__(self, *, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if "float16" in (self.compute_dtype, self.variable_dtype):
+            raise ValueError(
+                "float16 needs loss scaling, which several players cannot share. "
+                f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_bfloat16' or 'float32'."
+            )
+        self.seed = None if seed is None else natural_number("seed", seed)
+        # Spread, because on torch neighbouring seeds would give the same noise one draw apart.
+        spread = None if seed is None else int(np.random.SeedSequence(self.seed).generate_state(1)[0] >> 1)
+        self.seed_generator = keras.random.SeedGenerator(spread)
+        self.image_shape = None
+        self._trackers = {
+            name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
+        }
+        self._compiled_verbs, self._samplers = types.SimpleNamespace(), Samplers()
+
+    # What a model writes.
+
+    def build_networks(self, image_shape: tuple[int, int, int]) -> None:
+        """Makes the networks for images of this shape, as attributes named in ``players``."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_networks(image_shape).")
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's optimizer for every player."""
+        raise NotImplementedError(f"{type(self).__name__} must define default_optimizers().")
+
+    def step(self, x, y=None) -> None:
+        """One training step. By default the only player minimises ``compute_loss``."""
+        (player,) = self.players
+        self.minimize(lambda: self.compute_loss(x, y), player)
+
+    def compute_loss(self, x=None, y=None):
+        """The objective of a model with one player: a scalar, or one value per image."""
+        raise NotImplementedError(f"{type(self).__name__} must define compute_loss(x, y) or step(x, y).")
+
+    def decode_step(self, z, y=None):
+        """Tensor of latents ``(batch, latent_dim)`` to images in [0, 1]; ``decode`` is its batched verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define decode_step(z, y).")
+
+    def encode_step(self, x, y=None):
+        """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
+
+    def posterior_step(self, x, y=None):
+        """Tensor of images in [0, 1] to mean and standard deviation of q(z | x), each ``(batch, latent_dim)``.
+
+        By default those of an encoder without noise: its code, and 0.
+        """
+        code = self.encode_step(x, y)
+        return code, ops.zeros_like(code)
+
+    def translate_step(self, x, z):
+        """Tensor of images in [0, 1] and of ``latents``, their noise, to images; ``translate`` is its batched verb.
+
+        The noise is an argument, so that one seed gives one translation; ``latent_dim`` is 0 where there is none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define translate_step(x, z).")
+
+    def classify_step(self, x):
+        """Tensor of images in [0, 1] to class probabilities ``(batch, num_classes)``; ``classify`` is its verb."""
+        raise NotImplementedError(f"{type(self).__name__} must define classify_step(x).")
+
+    def latents(self, n: int, rng: np.random.Generator, labels=None) -> np.ndarray:
+        """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
+        return rng.standard_normal((n, self.latent_dim), dtype="float32")
+
+    @property
+    def label_ids(self) -> range | None:
+        """The class ids that training needs beside every image, -1 for none of them; or None where it needs none."""
+        if "classifier" in self.tags:
+            return range(-1, self.num_classes)
+        return range(self.num_classes) if "conditional" in self.tags else None
+
+    # Building and compiling.
+
+    def build(self, input_shape):
+        """Makes networks and optimizer state for batches of shape ``(batch, height, width, channels)``."""
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(
+                "Expected an input shape (batch, height, width, channels) with known sizes. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        image_shape = tuple(int(size) for size in input_shape[1:])
+        with self._initial_state():
+            self.build_networks(image_shape)
+            engine.pin_seeds(self._flatten_layers())
+        self.image_shape = image_shape
+        self._compiled_verbs = types.SimpleNamespace()
+        if self.compiled:
+            self._build_optimizer()
+
+    def build_from_config(self, config):
+        if config:
+            self.build(config["input_shape"])
+
+    def compile(
+        self, optimizer=None, loss=None, metrics=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
+    ):
+        """Keras' ``compile``, with an optimizer per player.
+
+        Args:
+            optimizer: None for the paper's, a dict such as ``{"generator": keras.optimizers.Adam(2e-4)}`` (the other
+                players keep theirs), or one optimizer or name for all players, each with its own state.
+            loss, metrics: not for generative models, which bring their own.
+            run_eagerly, steps_per_execution, jit_compile: as in ``keras.Model.compile``.
+        """
+        if loss is not None or metrics is not None:
+            raise ValueError(
+                f"{type(self).__name__} brings its paper's loss and its own metrics. "
+                f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
+            )
+        options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
+        made = self._steps_made()
+        super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
+        self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
+        self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
+        if self.image_shape is not None and not self.optimizer.built:
+            self._build_optimizer()
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return keras.saving.serialize_keras_object({"optimizer": self.optimizer, **self._compile_options})
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _build_optimizer(self):
+        with engine.initial_values():
+            self.optimizer.build(self._player_variables())
+
+    def _player_variables(self):
+        def variables(networks):
+            found = [v for network in networks for v in getattr(self, network).trainable_variables]
+            return list({id(v): v for v in found}.values())
+
+        return {player: variables(networks) for player, networks in self.players.items()}
+
+    @contextlib.contextmanager
+    def _initial_state(self):
+        """New layers take this model's dtype policy, and their seeds from this model's seed."""
+        policy, state = keras.config.dtype_policy(), random.getstate()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        if self.seed is not None:
+            random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
+        try:
+            with engine.initial_values():
+                yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+            if self.seed is not None:
+                random.setstate(state)
+
+    # Training.
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        **kwargs,
+    ):
+        """Keras' ``fit``, on images.
+
+        Args:
+            x: images as one array (uint8 in [0, 255], bool, or float in [0, 1]), or batches of them: a
+                ``genzoo.data`` set, ``tf.data.Dataset``, torch ``DataLoader``, ``keras.utils.PyDataset`` or generator
+                that yields ``x``, ``(x, y)`` or a dict with ``image`` and maybe ``label``.
+            y: integer class ids, if ``x`` is an array; the target images for a model that translates. Models that
+                take no labels ignore them.
+            batch_size: images per batch if ``x`` is an array; by default the model's own ``batch_size``.
+            **kwargs: everything else that Keras' ``fit`` takes, but sample and class weights.
+
+        Returns:
+            Keras' ``History``: ``loss``, or ``<player>_loss`` for each of several players, and what the model logs.
+
+        Raises:
+            ValueError: images or labels out of range, NaN, of a wrong shape or dtype, labels missing (in an array; of a
+                data set, in its first batch); no data.
+        """
+        refuse_weights(kwargs)
+        arrays = self._as_images(x, y, batch_size)
+        if arrays is not None:
+            if validation_split and validation_data is None:
+                arrays, validation_data = arrays.split(validation_split)
+            endless = kwargs.get("steps_per_epoch") is not None
+            x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
+            x = engine.feed(self._prepare(x, callbacks))
+        elif validation_split:
+            raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
+        else:
+            x = self._prepare(x, callbacks)
+            shuffle = shuffle and isinstance(x, keras.utils.PyDataset)  # Keras would warn that it cannot.
+        if validation_data is not None:
+            kwargs.setdefault("validation_batch_size", batch_size)
+            if isinstance(validation_data, list) and is_array(validation_data[0]) and len(validation_data) == 2:
+                validation_data = tuple(validation_data)
+            given = self._as_images(validation_data, None, kwargs["validation_batch_size"])
+            validation_data = self._prepare(validation_data if given is None else given.resumed(0, shuffle=False))
+            validation_data = validation_data if given is None else engine.feed(validation_data)
+        with engine.weights_kept(self):
+            return super().fit(
+                x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
+                shuffle=shuffle, **kwargs,
+            )  # fmt: skip
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
+        """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
+        refuse_weights(kwargs)
+        if not kwargs.get("_use_cached_eval_dataset"):
+            arrays = self._as_images(x, y, batch_size)
+            x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
+            x = x if arrays is None else engine.feed(x)
+        with self._random_state_kept(), engine.weights_kept(self):
+            return super().evaluate(x, verbose=verbose, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Keras' ``predict``: what ``call`` gives. Changes nothing, so the same call gives the same images."""
+        if "conditional" in self.tags and (isinstance(x, (list, tuple)) or is_array(x)):
+            check_labels(self._pair(x)[1], self._classes, type(self).__name__)
+        if self.tags & {"encoder", "translation"} and is_array(x):
+            check_images(x, self.image_shape)
+        with self._random_state_kept(), engine.weights_kept(self):
+            return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        self._check_batch((x, y))
+        return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        self._check_batch((x, y))
+        with self._random_state_kept():
+            return super().test_on_batch(x, y, **kwargs)
+
+    @property
+    def metrics(self):
+        return list(self._trackers.values())
+
+    def call(self, inputs):
+        """Images to their reconstructions where the model has an encoder, latents to images where it has not.
+
+        A conditional model takes ``[images or latents, labels]``. One that translates takes images, and draws noise.
+        """
+        if "translation" in self.tags:
+            x = to_unit_interval(inputs)
+            return self.translate_step(x, self.noise(ops.shape(x)[0]))
+        inputs, *labels = self._pair(inputs) if "conditional" in self.tags else (inputs,)
+        if "encoder" in self.tags:
+            inputs = self.encode_step(to_unit_interval(inputs), *labels)
+        elif len(inputs.shape) != 2:
+            raise ValueError(
+                f"{type(self).__name__} maps latents to images. Received: inputs of shape {tuple(inputs.shape)}. "
+                f"Expected: (batch, {self.latent_dim}). New images come from `sample(n)`."
+            )
+        return self.decode_step(inputs, *labels)
+
+    def _pair(self, inputs):
+        if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+            raise ValueError(f"{type(self).__name__} takes [images or latents, labels]. Received: {type(inputs)}")
+        return inputs
+
+    def _as_images(self, x, y, batch_size):
+        """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
+        if isinstance(x, ImageBatches):
+            return x
+        if is_arrays(x):
+            x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
+            x, y = as_numpy(x), as_numpy(y)
+            self._check_batch((x, y), whole=True)
+            batch_size = self.batch_size if batch_size is None else batch_size
+            return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))
+        if x is None:
+            raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
+        if y is not None:
+            raise ValueError(f"`y` goes with an array of images. Yield (x, y) from the data set. Received: {type(x)}")
+        return None
+
+    def _prepare(self, data, callbacks=None):
+        """Checks a data set's first batch, builds and compiles what is not yet, and returns the data set.
+
+        Callbacks with a method ``see_data`` are shown the images: all that are in memory, or the first batch.
+        """
+        batch, data = peek(data)
+        self._check_batch(batch)
+        for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+            if hasattr(callback, "see_data"):
+                callback.see_data(data if isinstance(data, ImageBatches) else batch)
+        return data
+
+    def _check_batch(self, batch, whole=False):
+        x, y = split_batch(batch)
+        shape = check_images(x, self.image_shape, whole)
+        if "translation" in self.tags:
+            check_targets(y, shape, type(self).__name__, whole)
+        elif self.label_ids is not None:
+            check_labels(y, self.label_ids, type(self).__name__)
+        if self.image_shape is None:
+            self.build((None, *shape))
+        if not self.compiled:
+            self.compile()
+
+    def _steps_made(self):
+        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
