@@ -3,15 +3,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import pytest
+from places import EXAMPLES
 
 QUICK = {"my_gan", "toy_distributions"}  # of the others, the classes and functions have tests of their own
 EXAMPLES = [
     pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow)
-    for path in sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+    for path in sorted((EXAMPLES).glob("*.py"))
 ]
 
 

@@ -4,11 +4,10 @@ import ast
 import graphlib
 import importlib.util
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 # From the ground to the roof, as the table in CONTRIBUTING.md has them: the only place where the order is written.
 ROOMS = re.findall(r"^\| `(\w+)", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
 

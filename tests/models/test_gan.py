@@ -1,13 +1,13 @@
 """What the GAN family adds to the table: objectives, penalties, averages, spectral norms, labels, distributions."""
 
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from places import EXAMPLES
 from scipy import stats
 
 import genzoo
@@ -300,7 +300,7 @@ def test_projection_is_the_inner_product_of_an_embedding_and_the_features(images
 
 @pytest.fixture
 def toy():
-    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "examples" / "toy_distributions.py")))
+    return SimpleNamespace(**runpy.run_path(str(EXAMPLES / "toy_distributions.py")))
 
 
 @pytest.mark.slow

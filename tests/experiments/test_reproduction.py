@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from places import ROOT
 from processes import environment
 from typer.testing import CliRunner
 
@@ -23,7 +24,6 @@ from genzoo.experiments import rows as rows_
 from genzoo.experiments.reproduction import directory_of, read_row
 from genzoo.metrics import features
 
-ROOT = Path(__file__).parents[1]
 SHIPPED = claims.load()
 TINY = """
 [[claims]]

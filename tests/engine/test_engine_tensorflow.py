@@ -5,8 +5,8 @@ import functools
 import keras
 import numpy as np
 import pytest
+from arithmetic import check_equal, tensor
 from keras import ops
-from test_arithmetic import check_equal, tensor
 from toys import LATENT, ToyCritic, ToyGAN
 
 from genzoo import engine

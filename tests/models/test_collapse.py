@@ -1,12 +1,12 @@
 """The example of posterior collapse: a causal decoder, and latents that annealing keeps."""
 
 import importlib.util
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from places import EXAMPLES
 
 import genzoo
 from genzoo.metrics import active_units
@@ -14,7 +14,7 @@ from genzoo.metrics import active_units
 
 @pytest.fixture(scope="module")
 def example():
-    path = Path(__file__).parents[1] / "examples" / "posterior_collapse.py"
+    path = EXAMPLES / "posterior_collapse.py"
     spec = importlib.util.spec_from_file_location("posterior_collapse", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

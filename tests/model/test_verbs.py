@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import stats
-from test_models import small
+from small_models import small
 
 import genzoo
 from genzoo import registry

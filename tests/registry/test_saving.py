@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 from processes import run_python
-from test_models import OWN, PLAYERS, assert_equal, small
+from small_models import OWN, PLAYERS, assert_equal, small
 from toys import ToyOverlap
 
 import genzoo

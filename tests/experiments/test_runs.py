@@ -10,19 +10,11 @@ import keras
 import numpy as np
 import pytest
 from interrupting import Interrupting, send
+from small_models import CONFIG
 
 import genzoo
 from genzoo.data.batches import ImageBatches
 from genzoo.experiments.runs import Run, free_directory, new_model
-
-CONFIG = {
-    "model": "vae",
-    "options": {"latent_dim": 2, "hidden_dim": 4, "seed": 0},
-    "learning_rate": None,
-    "data": {"name": "digits", "split": "train", "image_size": None, "batch_size": 8},
-    "seed": 0,
-    "epochs": 4,
-}
 
 
 @pytest.fixture

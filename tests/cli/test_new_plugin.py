@@ -12,15 +12,16 @@ from pathlib import Path
 
 import keras
 import pytest
+from places import ROOT
 from processes import environment
 from typer.testing import CliRunner
 
 from genzoo.cli.app import app
 from genzoo.cli.new_plugin import TEMPLATE, files, names_for, write
 from genzoo.discovery.installed import Plugin
+from genzoo.registry.plugins import models_of
 from genzoo.testing import CHECKS
 
-ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "genzoo-hello"
 PAGE = ROOT / "docs" / "plugins.md"
 
@@ -251,5 +252,5 @@ def test_the_pages_function_of_models_is_one(monkeypatch, tmp_path):
     (tmp_path / "genzoo_pack.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     point = Plugin("pack", "genzoo_pack:models", "genzoo-pack", "1.0")
-    assert [model.name for model in point.models()] == ["pack-small", "pack-large"]
-    assert all(point.may_serve(model.name) for model in point.models())
+    assert [model.name for model in models_of(point)] == ["pack-small", "pack-large"]
+    assert all(point.may_serve(model.name) for model in models_of(point))

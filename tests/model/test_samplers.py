@@ -8,7 +8,7 @@ import pytest
 import torch
 from processes import run_python
 from sklearn.mixture import GaussianMixture
-from test_models import small
+from small_models import small
 from typer.testing import CliRunner
 
 import genzoo

@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 import torch
 from keras import ops
+from small_models import OURS, OWN, PLAYERS, assert_equal, small
 
 import genzoo
 from genzoo import registry
 from genzoo.data.batches import ImageBatches
 from genzoo.testing import parametrize_with_checks
-from genzoo.testing.subjects import Subject, weights_of
-
-OURS = [name for name in genzoo.list_models() if registry.spec(name).source == "genzoo"]  # others may be installed
-OWN = [name for name in OURS if str(registry.spec(name).target).startswith("genzoo.models.")]
-PLAYERS = ["vae", "cdcgan", "aae"]  # one, two and three of them, with labels and without
+from genzoo.testing.subjects import weights_of
 
 
 def costly(model, check):
@@ -39,16 +36,6 @@ def test_contract(model, check):
 
 def test_the_plugins_of_this_project_are_among_ours():
     assert {*OURS} - {*OWN} == {"adgm", "ali", "bigan", "lapgan", "pix2pix", "ssgan"}
-
-
-def small(name, **config):
-    """The model with the smallest networks that it offers."""
-    return Subject(name, **config).new()
-
-
-def assert_equal(left, right):
-    for a, b in zip(left, right, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.fixture

@@ -2,18 +2,18 @@
 
 import itertools
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from places import EXAMPLES
 from scipy.special import log_softmax, softmax
 
 import genzoo
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "hundred_labels.py"
+EXAMPLE = EXAMPLES / "hundred_labels.py"
 
 
 def small(**config):

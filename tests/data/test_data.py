@@ -3,18 +3,18 @@
 import gzip
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 from processes import run_python
 
 from genzoo import data
 from genzoo.data import named
 from genzoo.data.batches import ImageBatches
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # of MNIST, published
 
 

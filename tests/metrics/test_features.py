@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
@@ -22,7 +22,6 @@ import genzoo
 from genzoo.metrics import features, frechet_distance, kernel_distance
 from genzoo.metrics.features import NETWORKS, SHIPPED, feature_network
 
-ROOT = Path(genzoo.__file__).parents[1]
 ACCURACY = {"mnist": 0.992, "fashion_mnist": 0.915}
 torch_only = pytest.mark.skipif(keras.config.backend() != "torch", reason="torchmetrics needs torch")
 

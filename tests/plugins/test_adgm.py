@@ -1,19 +1,19 @@
 """The auxiliary deep generative model: its bounds against SciPy, labels and none in a batch, 100 labels on MNIST."""
 
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from places import EXAMPLES
 from scipy import stats
 from scipy.special import log_softmax, logsumexp
 
 import genzoo
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "hundred_labels.py"
+EXAMPLE = EXAMPLES / "hundred_labels.py"
 A, Y, Z = 3, 4, 2  # sizes of the auxiliary, of the classes, of z
 
 

@@ -1,13 +1,13 @@
 """LAPGAN: the pyramid, levels that train alone, sampling from coarse to fine."""
 
 import importlib.util
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from PIL import Image
+from places import EXAMPLES
 from scipy import stats
 
 import genzoo
@@ -157,7 +157,7 @@ def test_convolutions_are_the_authors_and_the_coarsest_level_is_goodfellows():
 
 @pytest.fixture(scope="module")
 def example():
-    path = Path(__file__).parents[1] / "examples" / "lapgan_pyramid.py"
+    path = EXAMPLES / "lapgan_pyramid.py"
     spec = importlib.util.spec_from_file_location("lapgan_pyramid", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy.spatial.distance import pdist, squareform
-from test_models import small
-from test_runs import CONFIG
+from small_models import CONFIG, small
 from toys import ToyOverlap
 from typer.testing import CliRunner
 

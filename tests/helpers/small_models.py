@@ -1,0 +1,31 @@
+"""The registry's models as tests want them: small."""
+
+import numpy as np
+
+import genzoo
+from genzoo import registry
+from genzoo.testing.subjects import Subject
+
+OURS = [name for name in genzoo.list_models() if registry.spec(name).source == "genzoo"]  # others may be installed
+OWN = [name for name in OURS if str(registry.spec(name).target).startswith("genzoo.models.")]
+PLAYERS = ["vae", "cdcgan", "aae"]  # one, two and three of them, with labels and without
+
+# What a run of a small one is of.
+CONFIG = {
+    "model": "vae",
+    "options": {"latent_dim": 2, "hidden_dim": 4, "seed": 0},
+    "learning_rate": None,
+    "data": {"name": "digits", "split": "train", "image_size": None, "batch_size": 8},
+    "seed": 0,
+    "epochs": 4,
+}
+
+
+def small(name, **config):
+    """The model with the smallest networks that it offers."""
+    return Subject(name, **config).new()
+
+
+def assert_equal(left, right):
+    for a, b in zip(left, right, strict=True):
+        np.testing.assert_array_equal(a, b)
