@@ -27,7 +27,7 @@ def small(name, **config):
 
 
 def train(run, model, data, epochs, **options):
-    """``Run.train`` to its end. A signal that is meant for the tests, such as that of ``timeout``, stops only the run."""
+    """``Run.train`` to its end. A signal meant for the tests, such as that of ``timeout``, stops only the run."""
     received = run.train(model, data, epochs, verbose=0, **options).received
     assert received is None, f"{received!r} from outside this test ended the training that it is about"
 
