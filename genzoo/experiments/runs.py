@@ -8,7 +8,6 @@ RUN/samples/            a grid per epoch, from fixed noise: of samples, or of in
 
 import contextlib
 import csv
-import importlib.metadata
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import keras
 from genzoo import registry
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
+from genzoo.evaluation import provenance
 from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
@@ -44,7 +44,7 @@ class Run:
             FileExistsError: there is a run already.
             OSError: the directory cannot be written.
         """
-        made_with = {"backend": keras.backend.backend(), "versions": _versions(), **_plugin(config)}
+        made_with = {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES), **_plugin(config)}
         run = cls(directory, {**config, **made_with, "epochs_done": 0})
         if run.model_path.exists() or run._config_path.exists():
             raise FileExistsError(
@@ -238,11 +238,3 @@ def _plugin(config):
     """The distribution that brings the model, and its version, if one does."""
     plugin = getattr(registry.spec(config["model"]), "plugin", None)
     return {"plugin": {"distribution": plugin.distribution, "version": plugin.version}} if plugin else {}
-
-
-def _versions():
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions
