@@ -1,7 +1,7 @@
 """``GenerativeModel``: players, lazy build from data, training."""
 
 import contextlib
-import random
+import contextvars
 import types
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -23,12 +23,25 @@ from genzoo.data.batches import (
     split_batch,
     to_unit_interval,
 )
+from genzoo.layers import flattened
 from genzoo.model.files import State
 from genzoo.model.players import assign_optimizers
 from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
 from genzoo.model.verbs import Verbs
 from genzoo.validation import natural_number, refuse_weights
+
+# The validation data of the ``fit`` that is running, which Keras hands to ``evaluate`` after every epoch.
+_validation_data: contextvars.ContextVar[Any] = contextvars.ContextVar("genzoo_validation_data", default=None)
+
+
+@contextlib.contextmanager
+def _validating(data):
+    token = _validation_data.set(data)
+    try:
+        yield
+    finally:
+        _validation_data.reset(token)
 
 
 class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
@@ -152,7 +165,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         image_shape = tuple(int(size) for size in input_shape[1:])
         with self._initial_state():
             self.build_networks(image_shape)
-            engine.pin_seeds(self._flatten_layers())
+            engine.pin_seeds(flattened(self))
         self.image_shape = image_shape
         self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
@@ -195,8 +208,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def _build_optimizer(self):
-        with engine.initial_values():
-            self.optimizer.build(self._player_variables())
+        self.optimizer.build(self._player_variables())
 
     def _player_variables(self):
         def variables(networks):
@@ -208,17 +220,13 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     @contextlib.contextmanager
     def _initial_state(self):
         """New layers take this model's dtype policy, and their seeds from this model's seed."""
-        policy, state = keras.config.dtype_policy(), random.getstate()
+        policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.dtype_policy)
-        if self.seed is not None:
-            random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
         try:
-            with engine.initial_values():
+            with engine.seeded(self.seed):
                 yield
         finally:
             keras.config.set_dtype_policy(policy)
-            if self.seed is not None:
-                random.setstate(state)
 
     # Training.
 
@@ -273,7 +281,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
             given = self._as_images(validation_data, None, kwargs["validation_batch_size"])
             validation_data = self._prepare(validation_data if given is None else given.resumed(0, shuffle=False))
             validation_data = validation_data if given is None else engine.feed(validation_data)
-        with engine.weights_kept(self):
+        with _validating(validation_data), engine.weights_kept(self):
             return super().fit(
                 x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 shuffle=shuffle, **kwargs,
@@ -282,7 +290,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
         refuse_weights(kwargs)
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if x is None or x is not _validation_data.get():  # which `fit` has prepared
             arrays = self._as_images(x, y, batch_size)
             x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
             x = x if arrays is None else engine.feed(x)

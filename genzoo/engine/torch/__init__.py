@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from genzoo.data.batches import power_of_two, split_batch
-from genzoo.engine.plain import initial_values, padded, weights_kept  # noqa: F401  (some are offered as they are)
+from genzoo.engine.moments import build_optimizer  # noqa: F401
+from genzoo.engine.plain import initializer, padded, weights_kept  # noqa: F401  (some are offered as they are)
+from genzoo.engine.torch import borrowed
 from genzoo.engine.torch.arithmetic import (  # noqa: F401
     batch_norm,
     conv,
@@ -103,8 +105,8 @@ def pin_seeds(layers):
     """
     for layer in layers:
         generator = getattr(layer, "seed_generator", None)
-        if generator is not None and generator._initial_seed is None:
-            generator._initial_seed = int(keras.ops.convert_to_numpy(generator.state)[0])
+        if isinstance(generator, keras.random.SeedGenerator) and borrowed.pin_seed.found is not None:
+            borrowed.pin_seed.found(generator)
 
 
 class _InLine(keras.callbacks.Callback):
