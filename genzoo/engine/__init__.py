@@ -5,7 +5,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``TrainingStep``: a mixin that gives a model Keras' ``train_step`` and ``test_step`` on top of its ``run_step``;
 - ``record(fn, variables, inputs)``: what ``fn`` returns, and its gradients on demand;
 - ``input_gradient(fn, x)``: the gradient of ``sum(fn(x))`` by ``x``, itself differentiable (gradient penalties);
-- ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, of which nothing is differentiated further;
+- ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, both without a gradient of their own;
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
@@ -94,7 +94,7 @@ def value_and_grad(loss_fn, variables):
 
 
 class _Phase(keras.Layer):
-    """Calls a function as if it were a layer, so that the layers inside it inherit ``training``."""
+    """Calls a function as if it were a layer, so that layers which it calls inherit ``training``."""
 
     def call(self, fn=None, training=None):
         try:

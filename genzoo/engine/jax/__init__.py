@@ -102,7 +102,7 @@ def compile_inference(model, fn):
 def weights_kept(model):
     """Gives the model its weights back if what runs inside raises.
 
-    Keras takes them out of the variables before the first step; a step that then fails to trace would leave none.
+    Keras empties the variables before the first step, so a step that fails to compile would leave no weights.
     """
     variables = [*model.variables, *model.metrics_variables, *(model.optimizer.variables if model.optimizer else ())]
     values = [v.value for v in variables]

@@ -121,7 +121,7 @@ class _Down(torch.autograd.Function):
 
 
 class _Up(torch.autograd.Function):
-    """A transposed convolution to images of few channels, as one of stride 1 to the pixels between two strides."""
+    """A transposed convolution to images of few channels, in its sub-pixel form; its gradient is ``_Down``."""
 
     @staticmethod
     def forward(ctx, features, weight, strides):

@@ -110,7 +110,7 @@ def _recorded_without_memory(fn, inputs, before):
 
 
 def _recorded_as_it_runs(fn, inputs, before):
-    """The same from a trace of the first run itself."""
+    """The replay, and the outputs of its first run, from a trace of that run itself."""
     outputs = []
 
     def run(*inputs):
