@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 import genzoo.models  # noqa: F401  (names the built-in models, imports none)
 from genzoo.backend import choose_backend
-from genzoo.registry import ModelSpec, cite, get, list_models, register
+from genzoo.registry import ModelSpec, cite, list_models, register
 from genzoo.version import __version__
 
 if TYPE_CHECKING:
-    from genzoo import data
+    from genzoo import callbacks, data, losses, metrics, networks, schedules, testing, viz
     from genzoo.evaluation import evaluate
     from genzoo.model import GenerativeModel
     from genzoo.registry.loading import load
+    from genzoo.registry.typed import get
+else:
+    from genzoo.registry import get
 
 __all__ = [
     "GenerativeModel",

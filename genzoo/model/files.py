@@ -11,10 +11,11 @@ import numpy as np
 from keras import ops
 
 from genzoo.discovery import installed
+from genzoo.model.part import Part
 from genzoo.model.samplers import Samplers
 
 
-class State:
+class State(Part):
     """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
 
     @classmethod

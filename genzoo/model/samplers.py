@@ -24,6 +24,7 @@ from keras import ops
 
 from genzoo.data.batches import check_images, some_images, to_unit_interval
 from genzoo.errors import unknown_name
+from genzoo.model.part import Part
 from genzoo.validation import natural_number, needs, positive_int
 
 NAMES = ("standard-normal", "gaussian-mixture", "aggregated-posterior")
@@ -211,7 +212,7 @@ class Samplers:
         return samplers
 
 
-class SamplerVerbs:
+class SamplerVerbs(Part):
     """What a model with an encoder does with samplers; a part of ``Verbs``."""
 
     def fit_sampler(

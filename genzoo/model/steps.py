@@ -9,6 +9,7 @@ from keras import ops
 from genzoo import engine
 from genzoo.data.batches import split_batch, to_unit_interval
 from genzoo.errors import unknown_name
+from genzoo.model.part import Part
 
 
 class _Step(NamedTuple):
@@ -27,7 +28,7 @@ class Recording(NamedTuple):
     pull: Callable | None
 
 
-class Steps:
+class Steps(Part):
     """What a ``GenerativeModel`` calls in its ``step``, and what plays it."""
 
     def run_step(self, data, training: bool) -> None:
