@@ -4,10 +4,20 @@ The first have the names, arguments, weights and values of Keras' layers, and wi
 on some backends.
 """
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
 from genzoo import engine
+
+if TYPE_CHECKING:
+
+    class _Part(layers.Layer):
+        """What type checkers know of the mixins here: they are parts of a layer."""
+
+else:
+    _Part = object
 
 
 @keras.saving.register_keras_serializable("genzoo")
@@ -19,7 +29,7 @@ class Dense(layers.Dense):
         return x if self.activation is None else self.activation(x)
 
 
-class _Images:
+class _Images(_Part):
     """A convolution of images; with dilation, groups or output padding, Keras' own."""
 
     def _convolve(self, convolution, inputs):
@@ -95,7 +105,7 @@ class LeakyReLU(layers.LeakyReLU):
         return engine.leaky_relu(inputs, self.negative_slope)
 
 
-class _SpectralNorm:
+class _SpectralNorm(_Part):
     r"""Divides a layer's kernel by its largest singular value $\sigma$ (Miyato et al. 2018).
 
     Keras' own wrapper overwrites the kernel and moves its vector $u$ at every call in training. Here the kernel is the

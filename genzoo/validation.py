@@ -1,10 +1,14 @@
 """Checks on arguments: each returns the value, or raises a ``ValueError`` that names the argument."""
 
 import math
+import secrets
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import TypeVar
 
 from genzoo.errors import unknown_name
+
+Name = TypeVar("Name", bound=str | None)
 
 
 def positive_int(name: str, value) -> int:
@@ -19,6 +23,11 @@ def natural_number(name: str, value) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
         raise ValueError(f"`{name}` must be an integer of at least 0. Received: {name}={value!r}")
     return int(value)
+
+
+def seed_or_fresh(seed: int | None) -> int:
+    """The seed, or where it is None one of 128 bits from the operating system, as NumPy draws it."""
+    return secrets.randbits(128) if seed is None else natural_number("seed", seed)
 
 
 def fraction(name: str, value) -> float:
@@ -55,11 +64,11 @@ def needs(name: str, value, default, what: str, given: bool) -> None:
         raise ValueError(f"`{name}` goes with {what}. Received: {name}={value!r} without it.")
 
 
-def choice(name: str, value, known: Iterable):
+def choice(name: str, value: Name, known: Iterable[Name]) -> Name:
     """One of the ``known`` values."""
     known = list(known)
     if value is None and None in known:
-        return None
+        return value
     if not isinstance(value, str):
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}. Received: {name}={value!r}")
     if value not in known:

@@ -16,10 +16,10 @@ import genzoo
 from genzoo import registry
 
 STUB = Path(genzoo.__file__).parent / "registry" / "typed.pyi"
-HEAD = '''"""``genzoo.get`` by model: written by scripts/write_types.py from the registry. Only type checkers read it."""
+HEAD = '''"""``genzoo.get`` by model, for type checkers: scripts/write_types.py writes it from the registry."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, overload
+from typing import Any, Literal, Never, final, overload
 
 {imports}
 
@@ -27,10 +27,11 @@ Name = Literal[
 {names}
 ]
 
+@final
 class NoSuchOption:
-    """What ``get`` gives for an option that the model does not take, or a value of another type: nothing to work with."""
+    """What ``get`` gives for an option that the model does not have, or a value of a wrong type: of no use."""
 '''
-MODEL = '''
+MODEL = """
 @overload
 def get(
     model: Literal["{name}"],
@@ -41,13 +42,21 @@ def get(
     dtype: Any = None,
     trainable: bool = True,
 ) -> {cls}: ...
-'''
-REST = '''
+"""
+REST = """
+# `get(name, **options)`, whose names a checker cannot know: a value fits Never, or a parameter of a class of no values,
+# only where its type is not known either.
 @overload
-def get(model: Name, /, **config: Any) -> NoSuchOption: ...
+def get(model: Name, /, **config: Never) -> GenerativeModel: ...
+
+# A call that no model above fits. It overlaps with the last on purpose, which is for names known only at run time.
+@overload
+def get(  # pyright: ignore[reportOverlappingOverload]
+    model: Name, /, *, none_such: NoSuchOption = ..., **config: Any
+) -> NoSuchOption: ...
 @overload
 def get(model: str | Mapping[str, Any], /, **config: Any) -> GenerativeModel: ...
-'''
+"""
 
 
 def stub() -> str:
@@ -58,7 +67,9 @@ def stub() -> str:
     head = HEAD.format(imports="\n".join(imports), names="\n".join(f'    "{name}",' for name in classes))
     models = (MODEL.format(name=name, cls=cls.__name__, options=options_of(cls)) for name, cls in classes.items())
     command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", STUB.name, "-"]
-    return subprocess.run(command, input=head + "".join(models) + REST, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        command, input=head + "".join(models) + REST, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def is_ours(name):

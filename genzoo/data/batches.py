@@ -4,12 +4,15 @@ import copy
 import dataclasses
 import itertools
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import overload
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
+from genzoo.annotations import Array, ImageShape
 from genzoo.validation import positive_int
 
 
@@ -200,6 +203,10 @@ def _first_images(data, limit, labelled):
     return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
 
 
+@overload
+def as_numpy(x: None) -> None: ...
+@overload
+def as_numpy(x: ArrayLike) -> np.ndarray: ...
 def as_numpy(x):
     """Anything that holds numbers, or None, as NumPy in native byte order.
 
@@ -212,7 +219,7 @@ def as_numpy(x):
     return keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
 
 
-def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
+def check_images(x: Array, expected_shape: ImageShape | None = None, whole: bool = True) -> ImageShape:
     """Refuses what would train to nonsense; returns the image shape.
 
     Args:
@@ -238,7 +245,7 @@ def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
             "Resize the images, or make a new model for them."
         )
     _check_range(x, whole)
-    return shape[1:]
+    return shape[1], shape[2], shape[3]
 
 
 def _check_range(x, whole):
@@ -293,7 +300,7 @@ def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
         )
 
 
-def check_labels(y, ids: range, model: str) -> np.ndarray:
+def check_labels(y: Array, ids: Sequence[int], model: str) -> np.ndarray:
     """Refuses labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
     if y is None:
         raise ValueError(

@@ -31,17 +31,19 @@ class State(Part):
                     break
         return own
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """With the plugin that the class comes from, so that a file says which package it needs."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
         if config is None or plugin is None:
             return config
         return {**config, "distribution": plugin.distribution, "version": plugin.version}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
         """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
 
         It is written beside its place and renamed, so an interrupted save leaves the old file whole.
@@ -62,14 +64,14 @@ class State(Part):
         finally:
             beside.unlink(missing_ok=True)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         for i, variable in enumerate(self._random_state()):
             store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
         for key, array in self._samplers.arrays().items():
             store[f"sampler.{key}"] = array
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         random_state = self._random_state()
         stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
         seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]

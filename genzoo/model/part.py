@@ -2,9 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from keras import Model as Part
-else:
-    Part = object
+import keras
 
 __all__ = ["Part"]
+
+if TYPE_CHECKING:
+
+    class Part(keras.Model):
+        """What a part may ask of the whole."""
+
+else:
+    Part = object

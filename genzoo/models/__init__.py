@@ -1,5 +1,7 @@
 """The built-in models: one paper, one file. This page only names them; nothing is imported before it is asked for."""
 
+from typing import Any
+
 from genzoo.registry import builtin_class, register
 
 register(
@@ -76,6 +78,6 @@ register(
 )
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """``genzoo.models.VAE``, imported when it is asked for."""
     return builtin_class(__name__, name)

@@ -1,7 +1,7 @@
-"""``genzoo.get`` by model: written by scripts/write_types.py from the registry. Only type checkers read it."""
+"""``genzoo.get`` by model, for type checkers: scripts/write_types.py writes it from the registry."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, overload
+from typing import Any, Literal, Never, final, overload
 
 from genzoo.model import GenerativeModel
 from genzoo.models.aae import AAE
@@ -44,8 +44,9 @@ Name = Literal[
     "wgan-gp",
 ]
 
+@final
 class NoSuchOption:
-    """What ``get`` gives for an option that the model does not take, or a value of another type: nothing to work with."""
+    """What ``get`` gives for an option that the model does not have, or a value of a wrong type: of no use."""
 
 @overload
 def get(
@@ -372,7 +373,16 @@ def get(
     dtype: Any = None,
     trainable: bool = True,
 ) -> WGANGP: ...
+
+# `get(name, **options)`, whose names a checker cannot know: a value fits Never, or a parameter of a class of no values,
+# only where its type is not known either.
 @overload
-def get(model: Name, /, **config: Any) -> NoSuchOption: ...
+def get(model: Name, /, **config: Never) -> GenerativeModel: ...
+
+# A call that no model above fits. It overlaps with the last on purpose, which is for names known only at run time.
+@overload
+def get(  # pyright: ignore[reportOverlappingOverload]
+    model: Name, /, *, none_such: NoSuchOption = ..., **config: Any
+) -> NoSuchOption: ...
 @overload
 def get(model: str | Mapping[str, Any], /, **config: Any) -> GenerativeModel: ...

@@ -18,6 +18,14 @@ model = genzoo.get("vae", latent_dim=2, likelihood="gaussian", seed=0)
 model.sample(4, seed=0)
 model.latent_dim.bit_length()
 
+
+def with_options(options: dict[str, int], anything: dict) -> None:
+    """Names that a checker does not see are not misspelt."""
+    genzoo.get("vae", **options).sample(4)
+    genzoo.get("vae", latent_dim=2, **anything).sample(4)
+
+
 genzoo.get("vae", latent_dims=2).sample(4)  # pyright: ignore[reportAttributeAccessIssue]  (misspelt)
 genzoo.get("vae", latent_dim="2").sample(4)  # pyright: ignore[reportAttributeAccessIssue]  (no number)
+genzoo.gte("vae")  # pyright: ignore[reportAttributeAccessIssue]  (misspelt)
 genzoo.get(3)  # pyright: ignore[reportArgumentType, reportCallIssue]  (no name)
