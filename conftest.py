@@ -23,11 +23,12 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 if importlib.util.find_spec("torch"):
     import torch  # noqa: F401  (first: TensorFlow and torch in one process crash in the other order)
 
+import genzoo  # noqa: F401, I001  (before Keras: it chooses an installed backend where KERAS_BACKEND does not)
 import keras
 
-BACKEND = keras.config.backend()
-ENGINES = {"jax", "tensorflow", "torch"}
-collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}" for name in ENGINES - {BACKEND})]
+OTHER_ENGINES = {"jax", "tensorflow", "torch"} - {keras.config.backend()}
+collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}" for name in OTHER_ENGINES)]
+collect_ignore_glob = ["tests/*/conftest.py"]  # no doctests there, and modules of one name
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import keras
 
+from genzoo.files import written
+
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 
 
@@ -26,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if it is none."""
+    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if there is none."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -38,7 +40,7 @@ def commit() -> str | None:
 
 
 def sha256(path) -> str:
-    """Of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -49,15 +51,12 @@ def now() -> str:
 
 
 def write_json(path, document) -> None:
-    """Strict JSON, written beside its place and renamed."""
+    """Writes strict JSON."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with written(path) as beside:
+        beside.write_text(text)
 
 
 def hardware() -> str:

@@ -7,8 +7,8 @@ import numpy as np
 
 from genzoo.validation import natural_number, positive_int
 
-ROWS = 1024  # of a matrix of distances that are held at once
-ROUNDING = 1e-12  # of squared distances, by the squared lengths they are differences of
+ROWS = 1024  # of a matrix of distances, held at once
+ROUNDING = 1e-12  # error of squared distances, as a share of the squared lengths
 
 
 class KernelDistance(NamedTuple):

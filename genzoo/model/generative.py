@@ -189,7 +189,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
                 f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
             )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
-        made = self._steps_made()
+        made = self.steps_made
         super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
         self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
@@ -231,6 +231,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
                 random.setstate(state)
 
     # Training.
+
+    @property
+    def steps_made(self) -> int:
+        """Training steps so far."""
+        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
 
     def fit(
         self,

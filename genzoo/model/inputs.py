@@ -36,7 +36,7 @@ class Inputs(Part):
             callbacks: those that were passed to ``fit``, or None.
         """
         if isinstance(x, ImageBatches):
-            seen = x = x.resumed(self._steps_made(), batch_size, shuffle, endless)
+            seen = x = x.resumed(self.steps_made, batch_size, shuffle, endless)
             data, shuffle = engine.feed(x), False
         else:
             seen, data = self._checked(x)
@@ -93,6 +93,3 @@ class Inputs(Part):
             self.build((None, *shape))
         if not self.compiled:
             self.compile()
-
-    def _steps_made(self):
-        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0

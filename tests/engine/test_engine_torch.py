@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import torch
 from toys import LATENT, ToyGAN
 
 import genzoo
 from genzoo import registry
 from genzoo.testing.subjects import Subject
 
+torch = pytest.importorskip("torch", reason="needs torch")
 if keras.config.backend() == "torch":
     from genzoo.engine.torch.recording import Recorded
 

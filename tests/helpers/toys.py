@@ -7,6 +7,7 @@ from genzoo import engine, losses
 from genzoo.model import GenerativeModel
 
 LATENT = 3
+STEPS, BATCH = 20, 8  # of the data that tests of the engine share
 
 
 def dense(inputs, outputs, name):

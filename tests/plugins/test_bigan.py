@@ -5,11 +5,10 @@ import functools
 import keras
 import numpy as np
 import pytest
-import torch
+from backends import pytorch
 from keras import ops
 from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
-from torch.nn import functional
 
 import genzoo
 from genzoo import engine
@@ -70,6 +69,8 @@ def test_the_encoders_pairs_are_judged_first(name, request):
 
 def by_hand(weights, x, z):
     """The gradients of one step of a BiGAN in PyTorch: a list for encoder, generator and discriminator each."""
+    torch = pytorch()
+    functional = torch.nn.functional
     (e1, e2, e3), (g1, g2, g3), (d1, d2, d3) = weights
 
     def normal(h):
@@ -94,6 +95,7 @@ def by_hand(weights, x, z):
 
 def test_a_step_is_the_papers(bigan, images):
     """All three networks move from where they stand, the encoder and the generator on the swapped labels."""
+    torch = pytorch()
     networks = (bigan.encoder, bigan.generator, bigan.discriminator)
     before = [[torch.tensor(numpy(v), requires_grad=True) for v in n.trainable_variables] for n in networks]
     z = np.random.default_rng(1).uniform(-1, 1, (20, 3)).astype("float32")
