@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genzoo import data as data
     from genzoo import losses as losses
     from genzoo import metrics as metrics
+    from genzoo import models as models
     from genzoo import networks as networks
     from genzoo import schedules as schedules
     from genzoo import testing as testing

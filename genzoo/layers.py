@@ -10,6 +10,7 @@ import keras
 from keras import layers, ops
 
 from genzoo import engine
+from genzoo.annotations import Tensor
 
 if TYPE_CHECKING:
 
@@ -24,7 +25,7 @@ else:
 class Dense(layers.Dense):
     """``keras.layers.Dense``."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = engine.dense(inputs, self.kernel, self.bias)
         return x if self.activation is None else self.activation(x)
 
@@ -45,7 +46,7 @@ class _Images(_Part):
 class Conv2D(_Images, layers.Conv2D):
     """``keras.layers.Conv2D``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self._convolve(engine.conv, inputs)
 
 
@@ -53,7 +54,7 @@ class Conv2D(_Images, layers.Conv2D):
 class Conv2DTranspose(_Images, layers.Conv2DTranspose):
     """``keras.layers.Conv2DTranspose``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self._convolve(engine.conv_transpose, inputs)
 
 
@@ -61,7 +62,7 @@ class Conv2DTranspose(_Images, layers.Conv2DTranspose):
 class BatchNormalization(layers.BatchNormalization):
     """``keras.layers.BatchNormalization``."""
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         special = self.renorm or self.synchronized or mask is not None or not (self.scale and self.center)
         if special:
             return super().call(inputs, training=training, mask=mask)
@@ -80,7 +81,7 @@ class BatchNormalization(layers.BatchNormalization):
 class Dropout(layers.Dropout):
     """``keras.layers.Dropout``. On a CPU its rate is rounded to a multiple of 1 / 65536."""
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.rate == 0 or self.noise_shape is not None:
             return super().call(inputs, training=training)
         return engine.dropout(inputs, self.rate, self.seed_generator)
@@ -90,7 +91,7 @@ class Dropout(layers.Dropout):
 class GaussianNoise(layers.GaussianNoise):
     """``keras.layers.GaussianNoise``."""
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.stddev == 0:
             return inputs
         noise = engine.normal(ops.shape(inputs), self.seed_generator)
@@ -101,7 +102,7 @@ class GaussianNoise(layers.GaussianNoise):
 class LeakyReLU(layers.LeakyReLU):
     """``keras.layers.LeakyReLU``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return engine.leaky_relu(inputs, self.negative_slope)
 
 
@@ -153,7 +154,7 @@ class SpectralConv2D(_SpectralNorm, Conv2D):
     """``keras.layers.Conv2D`` whose kernel, as a matrix of output channels by the rest, has spectral norm 1."""
 
 
-def power_iteration(network) -> None:
+def power_iteration(network: keras.Model) -> None:
     """Moves the vector of every spectrally normalised layer of a network one step."""
     for layer in network._flatten_layers():
         if isinstance(layer, _SpectralNorm):

@@ -1,6 +1,7 @@
 """Auxiliary Deep Generative Models (Maaløe et al. 2016)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -115,7 +116,7 @@ class ADGM(GenerativeModel):
         heads = [Dense(size, kernel_initializer=small, dtype="float32")(hidden) for size in outputs]
         return keras.Model(inputs, heads if len(heads) > 1 else heads[0], name=name)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"model": keras.optimizers.Adam(3e-4)}
 
     def compute_loss(self, x: Tensor = None, y: Tensor = None) -> Tensor:

@@ -1,6 +1,7 @@
 """Adversarially Learned Inference (Dumoulin et al. 2017)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -143,7 +144,7 @@ class ALI(JointGame):
     def _dropped(self, x):
         return Dropout(self.dropout)(x)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.5) for player in self.players}
 
     def infer(self, x: Tensor) -> Tensor:

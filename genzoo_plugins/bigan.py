@@ -1,6 +1,7 @@
 """Bidirectional GAN (Donahue, Krähenbühl and Darrell, 2017), and the game that it shares with ``ali``."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -129,7 +130,7 @@ class BiGAN(JointGame):
     def _normalised(self, x):
         return BatchNormalization(center=False, scale=False, epsilon=1e-8)(x)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def noise(self, batch_size: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Deep generative image models using a Laplacian pyramid of adversarial networks (Denton et al. 2015)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -162,7 +163,7 @@ class LAPGAN(GenerativeModel):
             x = Conv2D(self.filters, 5, strides=strides, padding="same", activation="relu")(x)
         return keras.Model(images, networks.logit(Dropout(self.dropout)(layers.Flatten()(x))))
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         *others, discriminator, generator = self.players
         coarsest = {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in (discriminator, generator)}
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in others} | coarsest

@@ -1,6 +1,7 @@
 """Image-to-Image Translation with Conditional Adversarial Networks (Isola et al. 2017)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -103,7 +104,7 @@ class Pix2Pix(GenerativeModel):
         self.discriminator = self._patch_discriminator(image_shape)
         self.latent_dim = self.generator.inputs[1].shape[-1]
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def step(self, x: Tensor, y: Tensor | None = None) -> None:

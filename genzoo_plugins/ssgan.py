@@ -1,6 +1,7 @@
 """Improved Techniques for Training GANs, semi-supervised (Salimans et al. 2016)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -150,7 +151,7 @@ class SSGAN(GenerativeModel):
         logits = WeightNormDense(self.num_classes, None, 1.3, True, dtype="float32", **options)(GaussianNoise(0.5)(x))
         return keras.Model(images, [x, logits], name="discriminator")
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         # The authors' code adds 1e-8 under the root, which is 1e-4 beside it: small gradients make small steps.
         return {player: keras.optimizers.Adam(0.003, beta_1=0.5, epsilon=1e-4) for player in self.players}
 

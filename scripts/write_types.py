@@ -41,15 +41,13 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> {cls}: ...
 """
 REST = """
-# `get(name, **options)`, whose names a checker cannot know: a value fits Never, or a parameter of a class of no values,
-# only where its type is not known either.
-@overload
-def get(model: Name, /, **config: Never) -> GenerativeModel: ...
 
-# A call that no model above fits. It overlaps with the last on purpose, which is for names known only at run time.
+# A call that fits no model above. The parameter, of a type that no value has, and `others` there keep `**options` away,
+# whose names a checker does not know. It overlaps with the last on purpose, which is for names known only at run time.
 @overload
 def get(  # pyright: ignore[reportOverlappingOverload]
     model: Name, /, *, none_such: NoSuchOption = ..., **config: Any
@@ -67,9 +65,8 @@ def stub() -> str:
     head = HEAD.format(imports="\n".join(imports), names="\n".join(f'    "{name}",' for name in classes))
     models = (MODEL.format(name=name, cls=cls.__name__, options=options_of(cls)) for name, cls in classes.items())
     command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", STUB.name, "-"]
-    return subprocess.run(
-        command, input=head + "".join(models) + REST, capture_output=True, text=True, check=True
-    ).stdout
+    text = head + "".join(models) + REST
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def is_ours(name):

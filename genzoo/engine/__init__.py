@@ -22,6 +22,7 @@ Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -33,7 +34,13 @@ if _backend not in ("jax", "tensorflow", "torch"):
     )
 
 _native = importlib.import_module(f"genzoo.engine.{_backend}")
-TrainingStep = _native.TrainingStep
+if TYPE_CHECKING:
+
+    class TrainingStep(keras.Model):
+        """What type checkers know of it: it is a part of a ``keras.Model``."""
+
+else:
+    TrainingStep = _native.TrainingStep
 batch_norm = _native.batch_norm
 compile_inference = _native.compile_inference
 conv = _native.conv

@@ -88,7 +88,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         """Makes the networks for images of this shape, as attributes named in ``players``."""
         raise NotImplementedError(f"{type(self).__name__} must define build_networks(image_shape).")
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         """The paper's optimizer for every player."""
         raise NotImplementedError(f"{type(self).__name__} must define default_optimizers().")
 

@@ -1,6 +1,7 @@
 """Adversarial Autoencoders (Makhzani et al. 2016)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -101,7 +102,7 @@ class AAE(GenerativeModel):
         dense = [Dense(n, a, kernel_initializer=normal(stddev=0.01), dtype=d) for n, a, d in sizes]
         return keras.Sequential([keras.Input(input_shape), layers.Flatten(), *dense, *last], name=name)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {
             "autoencoder": keras.optimizers.SGD(0.01, momentum=0.9),
             "discriminator": keras.optimizers.SGD(0.1, momentum=0.1),

@@ -1,5 +1,6 @@
 """Conditional deep convolutional GAN (Radford et al. 2016; Miyato and Koyama, 2018)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -89,7 +90,7 @@ class CDCGAN(DCGAN):
             [images, labels], projection + networks.logit(features, self.spectral_norm), name="discriminator"
         )
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def generate(self, z: Tensor, y: Tensor | None = None, generator: keras.Model | None = None) -> Tensor:

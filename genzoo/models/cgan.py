@@ -1,5 +1,6 @@
 """Conditional Generative Adversarial Nets (Mirza and Osindero, 2014)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -90,7 +91,7 @@ class CGAN(AdversarialModel):
 
     judge = AdversarialModel.judge_as_one
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}
 
     def generate(self, z: Tensor, y: Tensor | None = None, generator: keras.Model | None = None) -> Tensor:

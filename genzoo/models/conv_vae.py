@@ -1,5 +1,6 @@
 """The variational autoencoder with convolutional networks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -54,5 +55,5 @@ class ConvVAE(VAE):
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.conv_decoder(self.latent_dim, self.hidden_dim, image_shape)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(5e-4)}

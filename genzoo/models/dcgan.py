@@ -1,5 +1,6 @@
 """Deep convolutional GAN (Radford, Metz and Chintala, 2016)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -70,5 +71,5 @@ class DCGAN(AdversarialModel):
     def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         return networks.dcgan_discriminator(image_shape, self.filters, self.dropout, self.spectral_norm)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4) for player in self.players}

@@ -1,5 +1,6 @@
 """Generative Adversarial Nets (Goodfellow et al. 2014)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -96,7 +97,7 @@ class GAN(AdversarialModel):
 
     judge = AdversarialModel.judge_as_one
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}
 
     @property

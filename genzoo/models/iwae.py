@@ -1,5 +1,6 @@
 """Importance Weighted Autoencoders (Burda, Grosse and Salakhutdinov, 2016)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -66,7 +67,7 @@ class IWAE(VariationalModel):
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_decoder(self.latent_dim, (self.hidden_dim,) * 2, image_shape, "tanh")
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3, epsilon=1e-4)}
 
     def compute_loss(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:

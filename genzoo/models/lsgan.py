@@ -1,5 +1,6 @@
 """Least Squares Generative Adversarial Networks (Mao et al. 2017)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -57,5 +58,5 @@ class LSGAN(GAN):
     ):
         super().__init__(hidden_dim=hidden_dim, activation=activation, dropout=dropout, objective=objective, **kwargs)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

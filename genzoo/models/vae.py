@@ -1,5 +1,6 @@
 """Auto-Encoding Variational Bayes (Kingma and Welling, 2014)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -90,7 +91,7 @@ class VAE(VariationalModel):
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_decoder(self.latent_dim, (self.hidden_dim,), image_shape)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3)}
 
     def compute_loss(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:

@@ -1,5 +1,6 @@
 """Improved Training of Wasserstein GANs (Gulrajani et al. 2017)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -67,5 +68,5 @@ class WGANGP(GAN):
         training = {"objective": objective, "discriminator_steps": discriminator_steps, "penalty": penalty}
         super().__init__(**networks, **training, **kwargs)
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}

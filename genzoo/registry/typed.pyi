@@ -62,6 +62,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> AAE: ...
 @overload
 def get(
@@ -77,6 +78,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> ADGM: ...
 @overload
 def get(
@@ -91,6 +93,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> ALI: ...
 @overload
 def get(
@@ -112,6 +115,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> BetaVAE: ...
 @overload
 def get(
@@ -124,6 +128,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> BiGAN: ...
 @overload
 def get(
@@ -147,6 +152,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> CDCGAN: ...
 @overload
 def get(
@@ -169,6 +175,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> CGAN: ...
 @overload
 def get(
@@ -186,6 +193,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> ConvVAE: ...
 @overload
 def get(
@@ -204,6 +212,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> CVAE: ...
 @overload
 def get(
@@ -225,6 +234,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> DCGAN: ...
 @overload
 def get(
@@ -248,6 +258,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> GAN: ...
 @overload
 def get(
@@ -263,6 +274,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> IWAE: ...
 @overload
 def get(
@@ -278,6 +290,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> LAPGAN: ...
 @overload
 def get(
@@ -301,6 +314,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> LSGAN: ...
 @overload
 def get(
@@ -317,6 +331,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> Pix2Pix: ...
 @overload
 def get(
@@ -332,6 +347,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> SSGAN: ...
 @overload
 def get(
@@ -349,6 +365,7 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> VAE: ...
 @overload
 def get(
@@ -372,14 +389,11 @@ def get(
     name: str | None = None,
     dtype: Any = None,
     trainable: bool = True,
+    **others: Never,
 ) -> WGANGP: ...
 
-# `get(name, **options)`, whose names a checker cannot know: a value fits Never, or a parameter of a class of no values,
-# only where its type is not known either.
-@overload
-def get(model: Name, /, **config: Never) -> GenerativeModel: ...
-
-# A call that no model above fits. It overlaps with the last on purpose, which is for names known only at run time.
+# A call that fits no model above. The parameter, of a type that no value has, and `others` there keep `**options` away,
+# whose names a checker does not know. It overlaps with the last on purpose, which is for names known only at run time.
 @overload
 def get(  # pyright: ignore[reportOverlappingOverload]
     model: Name, /, *, none_such: NoSuchOption = ..., **config: Any
