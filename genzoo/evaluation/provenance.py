@@ -18,13 +18,13 @@ from genzoo.files import written
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that a score depends on, of those that are installed; the backend's among them."""
+def versions(packages=()) -> dict[str, str]:
+    """Versions of those packages that are installed; by default of those that a score depends on, the backend's too."""
     found = {}
-    backend = keras.backend.backend()
-    for package in (*PACKAGES, backend):
+    for package in packages or (*PACKAGES, keras.backend.backend()):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+            # Keras may be installed under another name: as its nightly.
+            found[package] = keras.__version__ if package == "keras" else importlib.metadata.version(package)
     return found
 
 

@@ -9,7 +9,6 @@ RUN/samples/            a grid per epoch, from fixed noise: of samples, or of in
 import contextlib
 import csv
 import dataclasses
-import importlib.metadata
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from genzoo import registry
 from genzoo.annotations import Data
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
+from genzoo.evaluation import provenance
 from genzoo.experiments.training import FIELDS, Training
 from genzoo.files import written
 from genzoo.model import GenerativeModel
@@ -62,7 +62,8 @@ class Run:
             FileExistsError: there is a run already.
             OSError: the directory cannot be written.
         """
-        run = cls(directory, asked, {"backend": keras.backend.backend(), "versions": _versions(), **_plugin(asked)})
+        made_with = {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES), **_plugin(asked)}
+        run = cls(directory, asked, made_with)
         if run.model_path.exists() or run._config_path.exists():
             raise FileExistsError(
                 f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
@@ -273,11 +274,3 @@ def _plugin(asked):
     """The distribution that brings the model, and its version, if one does."""
     plugin = getattr(registry.spec(asked.model), "plugin", None)
     return {"plugin": {"distribution": plugin.distribution, "version": plugin.version}} if plugin else {}
-
-
-def _versions():
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions

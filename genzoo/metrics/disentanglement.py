@@ -188,7 +188,7 @@ def _concentration(importance):
 
 
 def _focus(rows):
-    """One minus the entropy of every row in units of the largest there is: 1 where it has one entry above 0."""
+    """One minus the entropy of every row, as a share of the largest possible: 1 where a row has one entry above 0."""
     shares = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)
     logs = np.log(np.where(shares > 0, shares, 1.0))
     return 1.0 + np.sum(shares * logs, axis=1) / np.log(rows.shape[1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy.spatial.distance import pdist, squareform
-from small_models import CONFIG, small
+from small_models import CONFIG, small, train
 from toys import ToyOverlap
 from typer.testing import CliRunner
 
@@ -88,13 +88,13 @@ def test_it_stops_at_the_batch_and_a_first_epoch_leaves_the_model_untrained(imag
 def test_a_run_keeps_its_files_as_they_were_before_it_diverged(images, tmp_path):
     batches = ImageBatches(*images, batch_size=8, seed=0)
     run = Run.create(tmp_path / "run", CONFIG)
-    run.train(run.model(), batches, 2, verbose=0)
+    train(run, run.model(), batches, 2)
     assert not run.monitor.diverged
     run = Run.open(tmp_path / "run")
     model = run.model()
     model.optimizer.learning_rate = 1e30
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    run.train(model, batches, 5, verbose=0)
+    train(run, model, batches, 5)
     assert run.monitor.diverged
     assert run.config["epochs_done"] == 2
     after = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}

@@ -5,15 +5,15 @@ import dataclasses
 import json
 import shutil
 import signal
-from importlib.metadata import version
 
 import keras
 import numpy as np
 import pytest
 from interrupting import Interrupting, send
-from small_models import CONFIG
+from small_models import CONFIG, train
 
 import genzoo
+from genzoo.callbacks import SampleGrid
 from genzoo.data.batches import ImageBatches
 from genzoo.experiments.runs import Run, free_directory, new_model
 from genzoo.experiments.training import Source, Training
@@ -32,7 +32,7 @@ def run_of(tmp_path_factory):
     def directory_of(epochs, batches):
         if not (root / str(epochs)).exists():
             run = Run.create(root / str(epochs), CONFIG)
-            run.train(run.model(), batches, epochs, verbose=0)
+            train(run, run.model(), batches, epochs)
         return root / str(epochs)
 
     return directory_of
@@ -46,7 +46,7 @@ def two_epochs(tmp_path, run_of, batches):
 
 def resumed(directory, batches, epochs):
     run = Run.open(directory)
-    run.train(run.model(), batches, epochs, verbose=0)
+    train(run, run.model(), batches, epochs)
     return run
 
 
@@ -73,7 +73,7 @@ def test_a_run_holds_what_it_says_and_nothing_else(two_epochs):
     config = json.loads((two_epochs / "run.json").read_text())
     done = {"epochs": 2, "epochs_done": 2, "backend": keras.backend.backend()}
     assert config.items() >= {**CONFIG.to_json(), **done}.items()
-    assert config["versions"]["keras"] == version("keras")
+    assert config["versions"]["keras"] == keras.__version__
     rows = history(two_epochs)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert set(rows[0]) == {"epoch", "loss", "reconstruction_loss", "kl_loss"}
@@ -135,6 +135,25 @@ def test_interrupted_after_the_last_batch_the_epoch_is_whole(tmp_path, images):
     assert run.config["epochs_done"] == 2
     assert len(history(run.directory)) == 2
     assert int(genzoo.load(run.directory).optimizer.iterations) == 10
+
+
+def test_interrupted_while_an_epoch_is_kept_the_epoch_is_whole(tmp_path, batches, monkeypatch):
+    """On JAX the first grid's program takes longer to compile than both epochs take to train."""
+    draw = SampleGrid.on_epoch_end
+
+    def draw_and_interrupt(self, *arguments):
+        draw(self, *arguments)
+        send(signal.SIGTERM)()
+
+    monkeypatch.setattr(SampleGrid, "on_epoch_end", draw_and_interrupt)
+    run = Run.create(tmp_path / "run", CONFIG)
+    assert run.train(run.model(), batches, 2, verbose=0).received == signal.SIGTERM
+    assert run.config["epochs_done"] == len(history(run.directory)) == 1
+    assert not run.monitor.diverged
+    run = Run.open(tmp_path / "run")
+    with pytest.raises(AssertionError, match=r"SIGTERM.* ended the training that it is about"):
+        train(run, run.model(), batches, 3)
+    assert run.config["epochs_done"] == 2
 
 
 def test_a_run_without_a_model_starts_with_all_its_settings(tmp_path):

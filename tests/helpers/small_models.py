@@ -20,6 +20,12 @@ def small(name, **config):
     return Subject(name, **config).new()
 
 
+def train(run, model, data, epochs, **options):
+    """``Run.train`` to its end. A signal meant for the tests, such as that of ``timeout``, stops only the run."""
+    received = run.train(model, data, epochs, verbose=0, **options).received
+    assert received is None, f"{received!r} from outside this test ended the training that it is about"
+
+
 def assert_equal(left, right):
     for a, b in zip(left, right, strict=True):
         np.testing.assert_array_equal(a, b)
