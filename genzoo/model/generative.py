@@ -1,7 +1,7 @@
 """``GenerativeModel``: players, lazy build from data, training."""
 
 import contextlib
-import random
+import contextvars
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from genzoo.data.batches import (
     is_array,
     to_unit_interval,
 )
+from genzoo.layers import flattened
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs
 from genzoo.model.players import assign_optimizers
@@ -25,6 +26,18 @@ from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
 from genzoo.model.verbs import Verbs
 from genzoo.validation import natural_number, refuse_weights
+
+# The validation data of the ``fit`` that is running, which Keras hands to ``evaluate`` after every epoch.
+_validated: contextvars.ContextVar[Any] = contextvars.ContextVar("genzoo_validation_data", default=None)
+
+
+@contextlib.contextmanager
+def _validating(data):
+    token = _validated.set(data)
+    try:
+        yield
+    finally:
+        _validated.reset(token)
 
 
 class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
@@ -155,7 +168,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         image_shape = (height, width, channels)
         with self._initial_state():
             self.build_networks(image_shape)
-            engine.pin_seeds(self._flatten_layers())
+            engine.pin_seeds(flattened(self))
         self.image_shape = image_shape
         self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
@@ -205,8 +218,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def _build_optimizer(self):
-        with engine.initial_values():
-            self.optimizer.build(self._player_variables())
+        self.optimizer.build(self._player_variables())
 
     def _player_variables(self):
         def variables(networks):
@@ -218,17 +230,13 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
     @contextlib.contextmanager
     def _initial_state(self):
         """New layers take this model's dtype policy, and their seeds from this model's seed."""
-        policy, state = keras.config.dtype_policy(), random.getstate()
+        policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.dtype_policy)
-        if self.seed is not None:
-            random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
         try:
-            with engine.initial_values():
+            with engine.seeded(self.seed):
                 yield
         finally:
             keras.config.set_dtype_policy(policy)
-            if self.seed is not None:
-                random.setstate(state)
 
     # Training.
 
@@ -280,7 +288,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
-        with engine.weights_kept(self):
+        with _validating(validation_data), engine.weights_kept(self):
             return super().fit(
                 data, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 shuffle=shuffle, **kwargs,
@@ -296,7 +304,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
     ) -> Any:
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
         refuse_weights(kwargs)
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if x is None or x is not _validated.get():  # which `fit` has prepared
             x = self._evaluation_data(x, y, batch_size)
         with self._random_state_kept(), engine.weights_kept(self):
             return super().evaluate(x, verbose=verbose, **kwargs)
