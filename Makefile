@@ -6,7 +6,13 @@ BACKENDS ?= jax torch tensorflow
 # By files, because on JAX a second process would compile the same programs once more.
 PYTEST_ARGS ?= -m "not slow" --numprocesses auto --dist loadfile
 
-.PHONY: demo test lint install clean
+# A first look at everything, per backend.
+SMOKE_ARGS ?= -m "not slow" tests/engine/test_engine.py tests/models/test_gan.py tests/models/test_models.py \
+	-k "not test_models or vae or gan or aae"
+# Keras for `make test-latest`: the nightly, or `keras` for the release.
+KERAS ?= keras-nightly
+
+.PHONY: demo test test-floor test-latest lint install clean
 .DEFAULT_GOAL := demo
 
 demo: .venv-demo/ready
@@ -17,6 +23,30 @@ test: install lint
 		echo "== tests on $$backend =="; \
 		KERAS_BACKEND=$$backend .venv/bin/pytest $(PYTEST_ARGS) || exit 1; \
 	done
+
+# The same tests on the oldest versions that pyproject.toml allows, and on the newest that there are. Each has an
+# environment with all three backends, by uv; UV_TORCH_BACKEND=cpu spares the gigabytes of CUDA that PyTorch brings.
+#   make test-floor PYTHON=python3.11
+#   make test-latest PYTHON=python3.13 BACKENDS=jax
+test-floor: .venv-floor/ready
+	$(call smoke,.venv-floor)
+
+# Upgraded every time. The nightly and the release are one package under two names, so one of them has to go: the
+# override forbids `keras` to all that require it.
+test-latest: .venv-latest/bin/uv
+	.venv-latest/bin/uv pip uninstall --quiet --python .venv-latest keras keras-nightly
+	echo '$(if $(filter keras-nightly%,$(KERAS)),keras; python_version < "3")' > .venv-latest/overrides.txt
+	.venv-latest/bin/uv pip install --quiet --python .venv-latest --upgrade --override .venv-latest/overrides.txt \
+		--editable ".[all,test]" "$(KERAS)"
+	$(call smoke,.venv-latest)
+
+define smoke
+$(1)/bin/uv pip list --python $(1)
+@for backend in $(BACKENDS); do \
+	echo "== smoke tests on $$backend, $(1) =="; \
+	KERAS_BACKEND=$$backend $(1)/bin/pytest $(SMOKE_ARGS) || exit 1; \
+done
+endef
 
 lint: install
 	.venv/bin/ruff check .
@@ -34,5 +64,16 @@ install: .venv/ready
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable ".[all,test]"
 	touch $@
 
+# Made anew, because uv keeps what is installed and allowed.
+.venv-floor/ready: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-floor
+	.venv-floor/bin/pip install --quiet uv
+	.venv-floor/bin/uv pip install --quiet --python .venv-floor --resolution lowest-direct --editable ".[all,test]"
+	touch $@
+
+.venv-latest/bin/uv:
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/pip install --quiet uv
+
 clean:
-	rm -rf .venv .venv-demo build dist *.egg-info
+	rm -rf .venv .venv-demo .venv-floor .venv-latest build dist *.egg-info

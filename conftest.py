@@ -27,6 +27,8 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 if importlib.util.find_spec("torch"):
     import torch  # noqa: F401  (first: TensorFlow and torch in one process crash in the other order)
+if importlib.util.find_spec("triton"):
+    import triton  # noqa: F401  (as well: it comes with torch for CUDA, whose first optimizer imports it)
 
 import genzoo  # noqa: F401, I001  (before Keras: it chooses an installed backend where KERAS_BACKEND does not)
 import keras

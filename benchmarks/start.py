@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 import common
+import native
 
 BATCHES = {"vae": 128, "dcgan": 256}
 QUICK_BATCH, FURTHER_STEPS = 16, 9
@@ -59,9 +60,9 @@ def compare(backend, model, args):
 def measure(backend, side, model, started, quick):
     os.environ["KERAS_BACKEND"] = backend
     images = common.random_images(QUICK_BATCH if quick else BATCHES[model])
-    module = importlib.import_module("genzoo.model" if side == "genzoo" else f"native_{backend}")
+    loops = native.models(backend) if side == "native" else importlib.import_module("genzoo.model")
     imported, held = time.time(), resident()
-    epoch = training(model, images) if side == "genzoo" else module.MODELS[model](images, len(images)).epoch
+    epoch = loops[model](images, len(images)).epoch if side == "native" else training(model, images)
     epoch()
     returned = time.time()
     for _ in range(FURTHER_STEPS):

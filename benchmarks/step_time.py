@@ -6,7 +6,7 @@
 
 Both sides train the same networks from the same initial distributions with the same order of updates, from one uint8
 array in host memory: they shuffle, cut batches and convert to float themselves, and average their losses on the
-device. ``native_<backend>.py`` holds the loops by hand, which move the players in turns; rows whose ``updates`` are
+device. ``native/`` holds the loops by hand, which move the players in turns; rows whose ``updates`` are
 others measure what genzoo saves by them against the same loop. One round is one epoch:
 ``model.fit(images, epochs=1)``, with all that Keras does around an epoch, against ``native.epoch()``. Rounds of the two
 alternate, so that a busy machine slows both; the first round of each, which compiles, does not count. Every backend
@@ -16,17 +16,17 @@ Run it on a machine that does nothing else. Sharing its cores ruins even the rat
 in a spin, so on a busy machine it measures the scheduler.
 """
 
-import importlib
 import os
 from typing import NamedTuple
 
 import common
+import native
 
 
 class Row(NamedTuple):
     model: str
     options: dict[str, str]
-    baseline: str  # in MODELS of native_<backend>.py, where the backend has it
+    baseline: str  # of native.models, where the backend has it
     steps: int
 
 
@@ -52,7 +52,7 @@ def main():
 
 def measure(backend, args):
     os.environ["KERAS_BACKEND"] = backend
-    baselines = importlib.import_module(f"native_{backend}").MODELS
+    baselines = native.models(backend)
     rows = [ROWS[name] for name in args.rows]
     return [against(baselines[row.baseline], backend, row, args) for row in rows if row.baseline in baselines]
 

@@ -8,11 +8,11 @@ alternate, every backend in a process of its own; the first call of each, which 
 """
 
 import functools
-import importlib
 import os
 from typing import NamedTuple
 
 import common
+import native
 
 
 class Verb(NamedTuple):
@@ -38,7 +38,7 @@ def main():
 
 def measure(backend, args):
     os.environ["KERAS_BACKEND"] = backend
-    models = importlib.import_module(f"native_{backend}").MODELS
+    models = native.models(backend)
     quick = [verb._replace(images=QUICK_IMAGES, samples=verb.samples and QUICK_SAMPLES) for verb in VERBS]
     return [against(models[verb.model], backend, verb, args) for verb in (quick if args.quick else VERBS)]
 

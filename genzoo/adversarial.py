@@ -62,9 +62,15 @@ class AdversarialModel(GenerativeModel):
         self.spectral_norm = flag("spectral_norm", spectral_norm)
         self.updates = choice("updates", updates, ("alternating", "shared-fakes", "simultaneous"))
         self.ema_decay = None if ema_decay is None else fraction("ema_decay", ema_decay)
-        needs("penalty_weight", penalty_weight, 10.0, "a penalty", penalty is not None)
-        needs("updates", updates, "alternating", "discriminator_steps=1", discriminator_steps == 1)
-        needs("penalty", penalty, None, "alternating updates or shared fakes", updates != "simultaneous")
+        needs("penalty_weight", penalty_weight, default=10.0, what="a penalty", given=penalty is not None)
+        needs("updates", updates, default="alternating", what="discriminator_steps=1", given=discriminator_steps == 1)
+        needs(
+            "penalty",
+            penalty,
+            default=None,
+            what="alternating updates or shared fakes",
+            given=updates != "simultaneous",
+        )
         if self.label_smoothing and not losses.OBJECTIVES[objective].smooths:
             raise ValueError(
                 f"The {objective!r} objective has no target for real images to smooth. "

@@ -13,6 +13,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     return ValueError(f"Unknown {kind}. Received: {name!r}.{meant}{expected}{' ' + hint if hint else ''}")
 
 
+def not_built() -> ValueError:
+    """The error for a model that has seen no images, and so has no networks yet."""
+    return ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+
+
 class PluginError(ImportError):
     """A plugin that cannot be used. The exception behind it, if there was one, is its ``__cause__``.
 

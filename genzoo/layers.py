@@ -10,8 +10,15 @@ from keras import layers, ops
 from genzoo import engine
 
 
+class _Weights:
+    """A layer whose weights come from the engine's initializers, which have the values of Keras'."""
+
+    def add_weight(self, shape=None, initializer=None, *args, **options):
+        return super().add_weight(shape, engine.initializer(initializer), *args, **options)
+
+
 @keras.saving.register_keras_serializable("genzoo")
-class Dense(layers.Dense):
+class Dense(_Weights, layers.Dense):
     """``keras.layers.Dense``."""
 
     def call(self, inputs, training=None):
@@ -19,7 +26,7 @@ class Dense(layers.Dense):
         return x if self.activation is None else self.activation(x)
 
 
-class _Images:
+class _Images(_Weights):
     """A convolution of images; with dilation, groups or output padding, Keras' own."""
 
     def _convolve(self, convolution, inputs):
@@ -48,7 +55,7 @@ class Conv2DTranspose(_Images, layers.Conv2DTranspose):
 
 
 @keras.saving.register_keras_serializable("genzoo")
-class BatchNormalization(layers.BatchNormalization):
+class BatchNormalization(_Weights, layers.BatchNormalization):
     """``keras.layers.BatchNormalization``."""
 
     def call(self, inputs, training=None, mask=None):
@@ -104,9 +111,8 @@ class _SpectralNorm:
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.u = self.add_weight(
-            shape=(self._kernel.shape[-1],), initializer="random_normal", trainable=False, name="u", aggregation="mean"
-        )
+        shape = (super().kernel.shape[-1],)
+        self.u = self.add_weight(shape, "random_normal", trainable=False, name="u", aggregation="mean")
 
     def power_iteration(self):
         """One step of $u$ towards the first singular vector."""
@@ -122,14 +128,14 @@ class _SpectralNorm:
     @property
     def kernel(self):
         """The kernel with spectral norm 1."""
-        return self._kernel / self.sigma()
+        return super().kernel / self.sigma()
 
     # Dense and Conv2D save a list of weights that they know, without u; any other layer saves all that it has.
     save_own_variables = layers.Layer.save_own_variables
     load_own_variables = layers.Layer.load_own_variables
 
     def _matrix(self):
-        kernel = ops.convert_to_tensor(self._kernel)
+        kernel = ops.convert_to_tensor(super().kernel)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
 
@@ -145,9 +151,25 @@ class SpectralConv2D(_SpectralNorm, Conv2D):
 
 def power_iteration(network) -> None:
     """Moves the vector of every spectrally normalised layer of a network one step."""
-    for layer in network._flatten_layers():
+    for layer in flattened(network):
         if isinstance(layer, _SpectralNorm):
             layer.power_iteration()
+
+
+def flattened(layer) -> list:
+    """A layer and all layers inside it, each once."""
+    found, seen, waiting = [], set(), [layer]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or not isinstance(item, keras.Layer | list | tuple | dict):
+            continue
+        seen.add(id(item))
+        if isinstance(item, keras.Layer):
+            found.append(item)
+            waiting.extend(item.layers if isinstance(item, keras.Model) else vars(item).values())
+        else:
+            waiting.extend(item.values() if isinstance(item, dict) else item)
+    return found
 
 
 def _unit(vector):

@@ -107,7 +107,7 @@ def dense_discriminator(image_shape, hidden_dims, dropout: float = 0.0, spectral
     return keras.Model(images, logit(x, spectral_norm), name="discriminator")
 
 
-def uniform(bound: float):
+def uniform_weights(bound: float):
     """Initial weights uniform in plus and minus this."""
     return keras.initializers.RandomUniform(-bound, bound)
 
@@ -124,7 +124,7 @@ def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
     Weights start uniform in 0.005, as in the code of Goodfellow et al. (2014).
     """
     dense = SpectralDense if spectral_norm else Dense
-    x = dense(units * pieces, kernel_initializer=uniform(0.005))(x)
+    x = dense(units * pieces, kernel_initializer=uniform_weights(0.005))(x)
     return ops.max(layers.Reshape((units, pieces))(x), axis=-1)
 
 
@@ -202,7 +202,8 @@ def _dense(x, units, **options):
 def _linear(x, units: int, **options):
     """A dense layer that starts as PyTorch's does: kernel and bias uniform within 1 / sqrt(fan in)."""
     bound = x.shape[-1] ** -0.5
-    return Dense(units, kernel_initializer=uniform(bound), bias_initializer=uniform(bound), **options)(x)
+    kernel, bias = uniform_weights(bound), uniform_weights(bound)
+    return Dense(units, kernel_initializer=kernel, bias_initializer=bias, **options)(x)
 
 
 def _with_labels(inputs, features, num_classes, label_scale=1.0):

@@ -49,8 +49,8 @@ def flag(name: str, value) -> bool:
     return value
 
 
-def needs(name: str, value, default, what: str, given: bool) -> None:
-    """Refuses an option that was set although what it belongs to is off."""
+def needs(name: str, value, *, default, what: str, given: bool) -> None:
+    """Raises an error for an option that was set although what it belongs to is not in use."""
     if value != default and not given:
         raise ValueError(f"`{name}` goes with {what}. Received: {name}={value!r} without it.")
 
@@ -72,7 +72,7 @@ def _is_number(value):
 
 
 def refuse_weights(options: dict) -> None:
-    """Takes ``sample_weight`` and ``class_weight``, which no objective here has, out of options if they are None."""
+    """Removes ``sample_weight`` and ``class_weight`` from options, or raises an error where one of them is set."""
     for name in ("sample_weight", "class_weight"):
         if options.pop(name, None) is not None:
             raise ValueError(f"`{name}` is not supported: the objectives of generative models have no weights.")

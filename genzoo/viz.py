@@ -1,10 +1,12 @@
 """Pictures: grids of images (Pillow) and curves of a history (matplotlib)."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
+
+from genzoo.extras import extra_module
+from genzoo.files import written
 
 
 def image_grid(images, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
@@ -70,26 +72,21 @@ def save_image(path, image) -> Path:
     if path.suffix.lower() not in Image.registered_extensions():
         raise ValueError(f"The suffix decides the picture's format, such as grid.png. Received: {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with written(path) as beside:
         Image.fromarray(image).save(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 
 def loss_curves(history: dict[str, list[float]]):
     """A matplotlib figure of every metric of a ``History.history`` over the epochs, validation dashed.
 
-    Needs matplotlib: ``pip install matplotlib``.
+    Needs matplotlib: ``pip install genzoo[plot]``.
     """
-    from matplotlib.figure import Figure
-
     names = [name for name in history if not name.startswith("val_")]
     if not names:
         raise ValueError("Expected a history with metrics. Received: an empty one. Was a whole epoch trained?")
-    figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
+    drawing = extra_module("matplotlib.figure", "plot", "Curves are drawn by matplotlib")
+    figure = drawing.Figure(figsize=(4 * len(names), 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], label="training")

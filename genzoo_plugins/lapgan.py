@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from genzoo import losses, networks
+from genzoo.errors import not_built
 from genzoo.layers import Conv2D, Dropout
 from genzoo.model import GenerativeModel
 from genzoo.models.gan import GAN
@@ -118,7 +119,7 @@ class LAPGAN(GenerativeModel):
     @property
     def latent_dim(self):
         if self.image_shape is None:
-            raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+            raise not_built()
         return sum(map(self._noise_size, range(self.levels)))
 
     def build_networks(self, image_shape):

@@ -34,7 +34,7 @@ class WeightNormDense(Dense):
     @property
     def kernel(self):
         """The kernel with columns of length ``scale``."""
-        v = ops.convert_to_tensor(self._kernel)
+        v = ops.convert_to_tensor(super().kernel)
         return v * (self.scale * ops.rsqrt(ops.sum(ops.square(v), axis=0) + 1e-12))
 
     # Dense saves a list of weights that it knows, without the scale; any other layer saves all that it has.

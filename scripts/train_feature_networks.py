@@ -9,13 +9,13 @@ same network up to the rounding of the backend and its version, so what is train
 
 import argparse
 import hashlib
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from genzoo import data
+from genzoo.files import written
 from genzoo.metrics.features import NETWORKS, classifier
 
 EPOCHS = {"mnist": 8, "fashion_mnist": 16}
@@ -66,11 +66,9 @@ def smoothed_cross_entropy(labels, probabilities):
 
 
 def write(model, path):
-    """Weights in the order of ``get_weights``, written beside and renamed."""
-    beside = path.with_name(f".{path.name}")
-    with open(beside, "wb") as file:
-        np.savez(file, **{f"{i:02d}": weight for i, weight in enumerate(model.get_weights())})
-    os.replace(beside, path)
+    """Weights in the order of ``get_weights``; returns the file's SHA-256."""
+    with written(path) as beside:
+        np.savez(beside, **{f"{i:02d}": weight for i, weight in enumerate(model.get_weights())})
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

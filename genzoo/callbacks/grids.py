@@ -1,4 +1,4 @@
-"""Pictures while a model trains. The callbacks know it only by its verbs."""
+"""Pictures while a model trains. The callbacks use only the model's verbs."""
 
 from pathlib import Path
 

@@ -11,13 +11,13 @@ from genzoo.data.batches import ImageBatches, some_images, split_batch, unit_ima
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
 
-IMAGES = 256  # that are compared, real and generated
-DARK = 0.1  # brightest pixel of data that was divided once too often
-ALIKE = {"between": 0.05, "nearest": 5e-4}  # squared distances of samples, of those of real images
-WHICH = {"between": "from each other", "nearest": "to the nearest other"}
-WON = 0.02  # the discriminator's loss, of what it is where it cannot tell
-COLLAPSED = 0.05  # share of latents that are active
-NATS = 0.1  # of KL per image
+COMPARED_IMAGES = 256  # of real ones, and of samples
+DARK_BELOW = 0.1  # brightest pixel of data that was divided once too often
+ALIKE_BELOW = {"between": 0.05, "nearest": 5e-4}  # squared distances of samples, as shares of those of real images
+DISTANCE_IN_WORDS = {"between": "from each other", "nearest": "to the nearest other"}
+WON_BELOW = 0.02  # the discriminator's loss, as a share of what it is where it cannot tell
+COLLAPSED_SHARE = 0.05  # of latents that are active, at most
+COLLAPSED_KL = 0.1  # nats per image
 EQUILIBRIA = {"non-saturating": 2 * math.log(2), "minimax": 2 * math.log(2), "least-squares": 0.25, "hinge": 2.0}
 
 
@@ -42,30 +42,31 @@ class HealthMonitor(keras.callbacks.Callback):
       random state become those of the last good epoch's end (or of the start), of which a copy is kept.
     - ``mode-collapse``: the squared distance between two samples is below 5 % of that between two real images, or the
       typical sample has a copy among 255 others: its squared distance to the nearest is below 0.05 % of that of real
-      images. Where samples have labels, they are those of the real images. Collapse to fewer modes than the data's,
-      but many, goes unnoticed.
-    - ``discriminator-won``: its loss is below 2 % of what it is where it cannot tell, and the generator's does
-      not fall. For players ``discriminator...`` and ``generator...`` on cross-entropy (which is assumed of a model
-      without ``objective``), least squares or hinge. Not for Wasserstein critics, whose loss has no zero, for
-      classifiers, and for models that translate. A penalty in the loss can hide it.
+      images. Where samples have labels, they are those of the real images. A collapse to many modes, though fewer
+      than the data's, goes unnoticed.
+    - ``discriminator-won``: its loss is below 2 % of what it is where real and generated images cannot be told
+      apart, and the generator's does not fall. For players ``discriminator...`` and ``generator...`` on cross-entropy
+      (which is assumed of a model without ``objective``), least squares or hinge. Not for Wasserstein critics, whose
+      loss has no zero, for classifiers, and for models that translate. A penalty in the loss can hide it.
     - ``posterior-collapse``: of a VAE's latents at most 5 % are active (``genzoo.metrics.active_units``), or
       ``kl_loss`` is below 0.1 nats.
     - ``data-range``: all pixels are the same, or the brightest one is below a tenth; or samples leave [0, 1].
 
-    Only ``nan`` stops training; the others touch nothing. The three in the middle are looked at after every epoch that
-    ends at least ``every`` steps after the last look, and told after ``patience`` looks in a row without improvement.
+    Only ``nan`` stops training; the others only print. The three in the middle are checked after every epoch that ends
+    at least ``every`` steps after the last check, and told after ``patience`` checks in a row without improvement.
 
     Args:
         data: real images to compare with, in any form that ``fit`` takes; 256 are used. By default what ``fit`` is
             given: of arrays a choice, of a data set its first batch.
-        every: training steps between looks. One costs about as much as a few steps.
-        warmup: training steps of the model before the first look, when nothing good can be expected yet.
-        patience: looks in a row that must find the same, the last no better than the first by half.
+        every: training steps between checks. A check costs about as much as a few steps.
+        warmup: training steps of the model before the first check, when nothing good can be expected yet.
+        patience: checks in a row that must find the same trouble. A last value of more than 1.5 times the first counts
+            as improvement.
         verbose: 0 to print nothing.
 
     Attributes:
         findings: list of ``Finding``.
-        measured: list of dicts, what every look has measured.
+        measured: list of dicts, what every check has measured.
         diverged: whether training was stopped.
 
     Example:
@@ -90,7 +91,7 @@ class HealthMonitor(keras.callbacks.Callback):
         self._looked_at, self._loss, self._kept = 0, None, None
 
     def see_data(self, data) -> None:
-        """What ``fit`` calls before training, with its ``ImageBatches`` or another data set's first batch."""
+        """``fit`` calls this before training, with its ``ImageBatches`` or another data set's first batch."""
         self._seen = data
 
     # Keras' events.
@@ -106,7 +107,7 @@ class HealthMonitor(keras.callbacks.Callback):
                 self._check_data()
         self._seen = None
         self._losses = [self.model.loss_name(player) for player in self.model.players]
-        self._looked_at = max(self.warmup - self.every, self._steps())
+        self._looked_at = max(self.warmup - self.every, self.model.steps_made)
         self._kept = 0, _state(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -124,8 +125,8 @@ class HealthMonitor(keras.callbacks.Callback):
             self._go_back(epoch)
             return
         self._kept = epoch + 1, state
-        if self._steps() - self._looked_at >= self.every:
-            self._looked_at = self._steps()
+        if self.model.steps_made - self._looked_at >= self.every:
+            self._looked_at = self.model.steps_made
             self._look(epoch, logs or {})
 
     def on_train_end(self, logs=None):
@@ -137,7 +138,7 @@ class HealthMonitor(keras.callbacks.Callback):
         low, high = float(self._images.min()), float(self._images.max())
         if low == high:
             self._tell("data-range", 0, f"All pixels of the images are {low:g}. Check how they are read.")
-        elif high < DARK:
+        elif high < DARK_BELOW:
             self._tell(
                 "data-range",
                 0,
@@ -170,13 +171,13 @@ class HealthMonitor(keras.callbacks.Callback):
             self._tell(kind, epoch + 1, sentence)
 
     def _stuck(self, name, limit):
-        """Whether all the last looks have found a value below the limit, and not on its way up."""
+        """Whether the last checks have all found a value below the limit, which has not risen by more than half."""
         values = [look.get(name, math.inf) for look in self.measured[-self.patience :]]
         low = len(values) == self.patience and 0 <= min(values) <= max(values) < limit
         return low and values[-1] <= 1.5 * values[0]
 
     def _look_at_samples(self, epoch):
-        n, labels = IMAGES, {}
+        n, labels = COMPARED_IMAGES, {}
         if self._images is not None:
             n = len(self._images)
             labels = {} if self._labels is None else {"labels": self._labels}
@@ -225,7 +226,7 @@ class HealthMonitor(keras.callbacks.Callback):
 
     def _diagnoses(self, looks):
         """Pairs of a kind and the sentence about it, where something is wrong."""
-        for name in [name for name, limit in ALIKE.items() if self._stuck(name, limit)][:1]:
+        for name in [name for name, limit in ALIKE_BELOW.items() if self._stuck(name, limit)][:1]:
             advice = "The decoder all but ignores its latents. Weigh the prior less, or raise the learning rate."
             if "gan" in self.model.tags:
                 advice = (
@@ -234,12 +235,13 @@ class HealthMonitor(keras.callbacks.Callback):
                 )
             yield (
                 "mode-collapse",
-                f"Samples are nearly alike: {looks[name]:.2g} of real images' squared distance {WHICH[name]}. {advice}",
+                f"Samples are nearly alike: {looks[name]:.2g} of real images' squared distance "
+                f"{DISTANCE_IN_WORDS[name]}. {advice}",
             )
         for player in [name for name in looks if name.startswith("discriminator")]:
             other = player.replace("discriminator", "generator")
             then, now = self.measured[-self.patience :][0].get(other, math.inf), looks[other]
-            if self._stuck(player, WON) and now >= then - 0.1 * abs(then):
+            if self._stuck(player, WON_BELOW) and now >= then - 0.1 * abs(then):
                 yield (
                     "discriminator-won",
                     f"The {player} tells generated images from real ones without fail, and the {other} does not catch "
@@ -247,7 +249,8 @@ class HealthMonitor(keras.callbacks.Callback):
                     "spectral_norm=True, or the model 'wgan-gp'.",
                 )
         latents = looks.get("latent_dim", 0)
-        if self._stuck("active_units", math.floor(COLLAPSED * latents) + 1) or self._stuck("kl_loss", NATS):
+        few = math.floor(COLLAPSED_SHARE * latents) + 1
+        if self._stuck("active_units", few) or self._stuck("kl_loss", COLLAPSED_KL):
             held = f"{looks['active_units']} of {latents} latents" if latents else f"{looks['kl_loss']:.2g} nats"
             yield (
                 "posterior-collapse",
@@ -262,9 +265,6 @@ class HealthMonitor(keras.callbacks.Callback):
         if self.verbose:
             print(f"\nEpoch {epoch}: {sentence}" if epoch else f"Before training: {sentence}", flush=True)
 
-    def _steps(self):
-        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
-
 
 def _comparable(data, model):
     """Images as float32 in [0, 1] to compare with, and their labels where samples have such."""
@@ -272,7 +272,7 @@ def _comparable(data, model):
         data = tuple(data) if isinstance(data, list) else data
         x, y = split_batch(data) if isinstance(data, (tuple, dict)) else (data, None)
         data = (x, y) if model.samples_by_label else (x, None)
-    x, y = some_images(data, None, IMAGES, seed=0, labelled=model.samples_by_label)
+    x, y = some_images(data, None, COMPARED_IMAGES, seed=0, labelled=model.samples_by_label)
     return unit_images(x), np.reshape(y, len(x)) if model.samples_by_label else None
 
 

@@ -2,10 +2,8 @@
 
 import contextlib
 import importlib.util
-import inspect
 import json
 import os
-import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +11,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from genzoo import registry
+from genzoo.cli.printing import console, say
 from genzoo.discovery.installed import strict
 
 app = typer.Typer(
@@ -25,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
 
 
 class Backend(StrEnum):
@@ -46,7 +45,7 @@ def main() -> None:
     except (ValueError, OSError, ImportError, NotImplementedError) as error:
         if strict():
             raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_escaped(_one_line(error))}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(_one_line(error))}", highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -106,49 +105,20 @@ def check(
     """Checks that a model keeps the contract of all models, and says how to mend what it breaks."""
     registry.spec(name)
     _use(backend)
+    import keras
+
     from genzoo.cli.check import show
 
-    if not show(console, name, _backend(), _parsed(set_ or [])):
+    if not show(console, name, keras.backend.backend(), _parsed(set_ or [])):
         raise typer.Exit(1)
 
 
 @app.command()
 def info(name: Name):
     """Shows a model's options, players, metrics, deviations from its paper, and reference."""
-    spec, model = registry.spec(name), registry.get(name)
-    doc = inspect.cleandoc(type(model).__doc__ or "")
-    options = _table("option", "default")
-    for option in model.options():
-        options.add_row(option, json.dumps(getattr(model, option), default=repr))
-    players = _table("player", "moves", "optimizer")
-    for player, networks in model.players.items():
-        optimizer = model.optimizer[player]
-        rate = f"learning rate {float(optimizer.learning_rate):g}"
-        players.add_row(player, ", ".join(networks), f"{type(optimizer).__name__}, {rate}")
-    metrics = _table("metric", "what")
-    for metric in model.metrics:
-        metrics.add_row(metric.name, model.logs.get(metric.name, "what the player minimises"))
+    from genzoo.cli.info import show
 
-    console.print(f"[bold]{_escaped(spec.name)}[/]  {_escaped(spec.summary)}", highlight=False)
-    if doc and doc.split("\n")[0] != spec.summary:
-        _say(_plain(doc.split("\n")[0]))
-    _say(f"Batch size {model.batch_size}. Tags: {', '.join(sorted(model.tags)) or 'none'}.")
-    for table in (options, players, metrics):
-        console.print()
-        console.print(table)
-    deviations = re.split(r"^\d+\. ", registry.docstring_section(type(model), "Deviations"), flags=re.MULTILINE)
-    if deviations[1:]:
-        console.print("\nDeviations from the paper", style="bold")
-        numbered = Table.grid(padding=(0, 1))
-        for number, text in enumerate(deviations[1:], 1):
-            numbered.add_row(f"{number}.", _escaped(_plain(" ".join(text.split()))))
-        console.print(numbered, highlight=False)
-    if reference := registry.docstring_section(type(model), "Reference"):
-        console.print("\nReference", style="bold")
-        _say(reference)
-    if options.rows:
-        option = next(iter(model.options()))
-        _say(f"\nSet an option: genzoo train {name} --set {option}={json.dumps(getattr(model, option), default=repr)}")
+    show(name)
 
 
 @app.command()
@@ -181,27 +151,13 @@ def train(
     if learning_rate is not None and learning_rate <= 0:
         raise ValueError(f"--learning-rate must be above 0. Received: {learning_rate}")
     _use(backend)
-    options = {"seed": seed, **_parsed(set_ or [])}
-    config = {"model": name, "options": options, "learning_rate": learning_rate, "seed": seed, "epochs": epochs}
-    model = _runs().new_model(config)
-    path = Path(data).expanduser()
-    source = str(path.resolve()) if data != "digits" and path.exists() else data
-    batch_size = batch_size or model.batch_size
-    config["data"] = {"name": source, "split": split, "image_size": image_size, "batch_size": batch_size}
-    if "translation" in model.tags and not path.is_dir():
-        raise ValueError(f"{name!r} learns from pairs of images: --data FOLDER. Received: {data!r}, no folder.")
-    if inputs or targets:
-        if "translation" not in model.tags:
-            raise ValueError(f"--inputs and --targets go with a model that learns from pairs. Received: {name!r}")
-        config["data"] |= {"inputs": inputs, "targets": targets}
-    if labels is not None:
-        if "classifier" not in model.tags:
-            raise ValueError(f"--labels goes with a model that classifies. Received: {name!r}")
-        config["data"]["labels"] = labels
-    directory = out or _runs().free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}"))
-    run = _runs().Run.create(directory, config)
-    with run.discarded_on_failure():
-        _train(run, model, *_load_data(config, model), epochs)
+    from genzoo.cli.train import train
+
+    train(
+        name, data, split=split, image_size=image_size, inputs=inputs, targets=targets, labels=labels,
+        batch_size=batch_size, options=_parsed(set_ or []), learning_rate=learning_rate, seed=seed, epochs=epochs,
+        out=out,
+    )  # fmt: skip
 
 
 @app.command()
@@ -212,12 +168,9 @@ def resume(
 ):
     """Continues a run: exactly after a whole epoch; an epoch that was broken off is run again."""
     _use(backend)
-    opened = _runs().Run.open(run)
-    model, epochs = opened.model(), epochs or opened.config["epochs"]
-    done = opened.config["epochs_done"]
-    if done >= epochs:
-        raise ValueError(f"{run} has {done} of {epochs} epochs already. Ask for more: --epochs {done + 10}")
-    _train(opened, model, *_load_data(opened.config, model), epochs)
+    from genzoo.cli.train import resume
+
+    resume(run, epochs)
 
 
 @app.command()
@@ -236,6 +189,7 @@ def sample(
     """Writes a grid of new images. A sampler that the file does not hold is fitted to the run's data."""
     _use(backend)
     from genzoo import viz
+    from genzoo.experiments.runs import Run
     from genzoo.model import samplers
     from genzoo.registry import loading
 
@@ -243,9 +197,9 @@ def sample(
         samplers.check_name(sampler)
     model = loading.load(source, compile=False)
     if source.is_dir() and sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers:
-        model.fit_sampler(sampler, _load_data(_runs().Run.open(source).config, model)[0])
+        model.fit_sampler(sampler, Run.open(source).data(model)[0])
     viz.save_image(output, viz.image_grid(model.sample(n, labels=label, sampler=sampler, seed=seed), columns))
-    _say(f"{n} images in {output}")
+    say(f"{n} images in {output}")
 
 
 @app.command()
@@ -296,57 +250,11 @@ def reproduce(
     )  # fmt: skip
 
 
-def _train(run, model, data, held_out, epochs):
-    first = run.config["epochs_done"] + 1
-    _say(f"{run.config['model']} on {run.config['data']['name']}, {_backend()}, into {run.directory}")
-    stopped = run.train(model, data, epochs, held_out, verbose=1 if console.is_terminal else 2)
-    done = run.config["epochs_done"]
-    if run.monitor.diverged:
-        kept = f"The model of epoch {done} is kept in {run.model_path}" if done else "No model was saved"
-        raise ValueError(f"Training diverged in epoch {run.monitor.findings[-1].epoch} of {epochs}. {kept}.")
-    if done < epochs:
-        _say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
-        _say(f"Go on: genzoo resume {run.directory}")
-        sys.exit(128 + (stopped.received or 0))
-    _say(f"{f'Epochs {first} to' if first < done else 'Epoch'} {done}. Model: {run.model_path}")
-    _say(f"Samples: {run.directory / 'samples' / f'epoch-{done:03d}.png'}")
-
-
-def _load_data(config, model):
-    """What to train on; of pairs, those held out too, or None."""
-    from genzoo import data
-
-    source = config["data"]
-    options = {"batch_size": source["batch_size"], "image_size": source["image_size"], "seed": config["seed"]}
-    if "translation" not in model.tags:
-        options["binarise"] = source.get("binarise")
-        images = data.load(source["name"], source["split"], shuffle=True, **options)
-        if source.get("labels"):
-            images = data.semi_supervised(images, num_labelled=source["labels"], seed=config["seed"])
-        return images, None
-    options |= {"inputs": source.get("inputs"), "targets": source.get("targets")}
-    train = data.load_pairs(source["name"], source["split"], shuffle=True, **options)
-    tests = source["split"] == "train" and "test" in (data.pairs.parts(source["name"]) or ["test"])
-    return train, data.load_pairs(source["name"], "test", **options) if tests else None
-
-
 def _use(backend):
     if backend is not None:
         if importlib.util.find_spec(backend.value) is None:
             raise ModuleNotFoundError(f"{backend} is not installed. Install it: pip install {backend}")
         os.environ["KERAS_BACKEND"] = backend.value
-
-
-def _backend():
-    import keras
-
-    return keras.backend.backend()
-
-
-def _runs():
-    from genzoo.experiments import runs
-
-    return runs
 
 
 def _parsed(pairs):
@@ -361,27 +269,7 @@ def _parsed(pairs):
     return options
 
 
-def _say(text):
-    """Prints text as it is. Lines are not broken, so that paths in them can be copied."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _table(*columns):
-    return Table(*columns, box=None, pad_edge=False, header_style="bold")
-
-
-def _plain(text):
-    """Docstring markup as plain text."""
-    return re.sub(r"``|(?<!\\)\$", "", text)
-
-
 def _one_line(error):
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"
     return str(error)
-
-
-def _escaped(text):
-    from rich.markup import escape
-
-    return escape(text)

@@ -21,7 +21,7 @@ def show(console, name: str, backend: str, options: dict) -> bool:
     console.print(f"[bold]{escape(subject.name)}[/] on {backend}, {len(checks)} checks\n", highlight=False)
     for run in checks:
         with warnings.catch_warnings(), console.status(run.__name__):
-            warnings.simplefilter("ignore")  # they would tear the lines apart
+            warnings.simplefilter("ignore")  # they would break up the table
             result = run_check(run, subject)
         counts[result.status] += 1
         if result.failure is not None:

@@ -1,5 +1,6 @@
 """``genzoo evaluate``: scores of a trained model, as a table and as a file that says what they depend on."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from genzoo import data, evaluation
+from genzoo.cli.printing import say
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments.rows import rounded
 from genzoo.experiments.runs import Run
+from genzoo.experiments.training import Source
 from genzoo.model import samplers
 from genzoo.registry import loading
 
@@ -23,37 +26,72 @@ def show(console, source, *, metrics, data_name, split, image_size, features, ar
     arguments = by_metric(arguments)
     for name in {*(names or []), *arguments}:
         scores.find(name, arguments.get(name, ()))
-    model, known = loading.load(source, compile=False), _trained_on(source, data_name)
-    data_name = data_name or known.get("name")
-    if data_name is None:
-        raise ValueError(f"{source} does not say what it was trained on. Name the data: --data NAME")
-    prepared = {"image_size": image_size or known.get("image_size"), "binarise": known.get("binarise")}
-    real, split = _real(data_name, split, prepared)
-    unfitted = options["sampler"] in samplers.NAMES[1:] and options["sampler"] not in model.fitted_samplers
-    if unfitted or any(scores.SCORES[name].needs & WITH_TRAIN for name in [*(names or []), *arguments]):
-        options["train"] = data.load(data_name, known.get("split", "train"), **prepared)
-    if unfitted:
-        model.fit_sampler(options["sampler"], options["train"])
-    if data_name == "sprites":
-        options["factors"] = data.sprites.factors(split)
-    features = features or evaluation.default_features(data_name)
+    model, reference = loading.load(source, compile=False), _reference(source, data_name, image_size)
+    real, split = _real(reference, split)
+    options |= _also(reference, split, model, options["sampler"], [*(names or []), *arguments])
+    features = features or evaluation.default_features(reference.name)
     found = evaluation.evaluate(
         model, real, metrics=names, features=features, split=split, arguments=arguments, **options
     )
-    path = Path(source) / "model.keras" if Path(source).is_dir() else Path(source)
-    output = output or (path.with_name("metrics.json") if Path(source).is_dir() else path.with_suffix(".metrics.json"))
-    document = {
-        "model": {"file": path.name, "sha256": provenance.sha256(path), "class": type(model).__name__},
-        "data": {"name": data_name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
-        "date": provenance.now(),
-        "commit": provenance.commit(),
-        "scores": {**_known_scores(output, path, data_name), **found},
-    }
-    provenance.write_json(output, document)
+    output = _written(found, output, source, model, reference, split)
     console.print(table_of(found))
     if shared := in_words(shared_settings(found)):
         console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
-    console.print(f"\nEvery score with its protocol: {output}", highlight=False, markup=False, soft_wrap=True)
+    say(f"\nEvery score with its protocol: {output}")
+
+
+def _reference(source, name, image_size):
+    """The data to judge by: what a run was trained on, unless another is named; a bare file does not say."""
+    known = Run.open(source).asked.data if (Path(source) / "run.json").exists() else None
+    if known is not None and name in (None, known.name):
+        return dataclasses.replace(known, image_size=image_size or known.image_size)
+    if name is None:
+        raise ValueError(f"{source} does not say what it was trained on. Name the data: --data NAME")
+    return Source(name, image_size=image_size)
+
+
+def _real(reference, split):
+    """The images to judge by and the name of their part: the test part where there is one, if nobody chose."""
+    if split is not None:
+        return reference.part(split, shuffle=False), split
+    try:
+        return reference.part("test"), "test"
+    except ValueError:  # it has none; what else may be wrong is wrong with the other part too
+        print(
+            f"{reference.name} has no test part: judged by what it was trained on. Name another part: --split",
+            file=sys.stderr,
+        )
+        return reference.part("train", shuffle=False), "train"
+
+
+def _also(reference, split, model, sampler, asked):
+    """What scores and sampler need beside the images to judge by: those trained on, and factors."""
+    found = {}
+    unfitted = sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers
+    if unfitted or any(scores.SCORES[name].needs & WITH_TRAIN for name in asked):
+        found["train"] = reference.part(reference.split)
+    if unfitted:
+        model.fit_sampler(sampler, found["train"])
+    if reference.name == "sprites":
+        found["factors"] = data.sprites.factors(split)
+    return found
+
+
+def _written(found, output, source, model, reference, split):
+    """Writes the scores, with those that the file holds already; returns its path."""
+    is_run = Path(source).is_dir()
+    path = Path(source) / "model.keras" if is_run else Path(source)
+    output = output or (path.with_name("metrics.json") if is_run else path.with_suffix(".metrics.json"))
+    prepared = {"image_size": reference.image_size, "binarise": reference.binarise}
+    document = {
+        "model": {"file": path.name, "sha256": provenance.sha256(path), "class": type(model).__name__},
+        "data": {"name": reference.name, "split": split, **{k: v for k, v in prepared.items() if v is not None}},
+        "date": provenance.now(),
+        "commit": provenance.commit(),
+        "scores": {**_known_scores(output, path, reference.name), **found},
+    }
+    provenance.write_json(output, document)
+    return output
 
 
 def _known_scores(output, path, data_name):
@@ -118,22 +156,3 @@ def _settings(protocol):
 
 def _number(value):
     return str(value) if isinstance(value, (int, str)) else rounded(value)
-
-
-def _trained_on(source, data_name):
-    """What a run says of the data it was trained on, if that is what to judge by; of a bare file nothing is known."""
-    if not (Path(source) / "run.json").exists():
-        return {}
-    known = Run.open(source).config["data"]
-    return known if data_name in (None, known["name"]) else {}
-
-
-def _real(name, split, options):
-    """The images to judge by and the name of their part: the test part where there is one, if nobody chose."""
-    if split is not None:
-        return data.load(name, split, shuffle=False, **options), split
-    try:
-        return data.load(name, "test", **options), "test"
-    except ValueError:  # it has none; what else may be wrong is wrong with the other part too
-        print(f"{name} has no test part: judged by what it was trained on. Name another part: --split", file=sys.stderr)
-        return data.load(name, "train", shuffle=False, **options), "train"

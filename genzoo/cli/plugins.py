@@ -10,7 +10,7 @@ from rich.table import Table
 from genzoo import registry
 from genzoo.discovery import installed
 from genzoo.errors import PluginError
-from genzoo.registry.plugins import models_of, seconds
+from genzoo.registry.plugins import models_of, seconds_spent
 
 SLOW = 1.0  # seconds of import that are worth a word
 
@@ -35,14 +35,14 @@ def show(console: Console) -> None:
 
 
 def _row(plugin):
-    before = seconds.get(plugin, 0.0)
+    before = seconds_spent.get(plugin, 0.0)
     with contextlib.redirect_stdout(sys.stderr):  # what it prints does not belong to the table
         try:
             status = "; ".join(_faults(plugin)) or "ok"
         except KeyboardInterrupt:
             print(f"While {plugin.full_name} was imported:", file=sys.stderr)
             raise
-    took = seconds.get(plugin, 0.0) - before
+    took = seconds_spent.get(plugin, 0.0) - before
     if took >= SLOW:
         status += f", import took {took:.1f} s"
     names = [name for name, spec in registry.all_specs().items() if getattr(spec, "plugin", None) == plugin]

@@ -6,6 +6,7 @@ import sys
 from rich.markup import escape
 from rich.padding import Padding
 
+from genzoo.cli.printing import say
 from genzoo.errors import unknown_name
 from genzoo.evaluation import provenance
 from genzoo.experiments import claims as claims_
@@ -14,7 +15,7 @@ from genzoo.experiments import rows
 
 def show(console, names, *, list_, table, record, out, epochs, seed, file):
     """Reproduces the claims of these names, or shows all."""
-    known = claims_.load(file or claims_.SHIPPED)
+    known = claims_.read_claims(file or claims_.SHIPPED)
     for name in names:
         if name not in known:
             raise unknown_name("claim", name, known, "`genzoo reproduce --list` shows them.")
@@ -31,9 +32,6 @@ def show(console, names, *, list_, table, record, out, epochs, seed, file):
 
 def _reproduce(console, claim, out, epochs, seed, record, file):
     from genzoo.experiments import reproduction
-
-    def say(text):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     directory = reproduction.directory_of(out, claim.id, seed)
     say(f"{claim.title}, into {directory}. Budget: {rows.budget(claim)}")

@@ -171,7 +171,7 @@ def some_images(data, y, limit: int, seed: int, labelled: bool = False):
         data, y: as for ``fit``.
         limit: how many at most: of arrays a choice at random, in their order; of a data set the first ones.
         seed: of the choice.
-        labelled: whether to leave out images whose label is -1, none.
+        labelled: whether to leave out images without a label (-1).
     """
     if isinstance(data, ImageBatches):
         x, y = data.images, data.labels
@@ -203,7 +203,7 @@ def _first_images(data, limit, labelled):
 def as_numpy(x):
     """Anything that holds numbers, or None, as NumPy in native byte order.
 
-    An array of that order comes back as it is, where Keras would copy a whole data set.
+    An array in that order is returned as it is. Keras would copy the whole data set.
     """
     if isinstance(x, np.ndarray):
         return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
@@ -213,12 +213,12 @@ def as_numpy(x):
 
 
 def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
-    """Refuses what would train to nonsense; returns the image shape.
+    """Raises an error for images that no model could learn from; returns the image shape.
 
     Args:
         x: array ``(batch, height, width, channels)``: uint8 in [0, 255], bool, or float in [0, 1].
         expected_shape: image shape that the model is built for, if it is.
-        whole: whether these are all images; a single dark batch may well hold only 0 and 1.
+        whole: whether these are all images. A single dark batch may hold only 0 and 1.
 
     Raises:
         ValueError: wrong rank, shape or dtype; NaN or infinity; values outside the range; nothing in it.
@@ -266,7 +266,7 @@ def _check_range(x, whole):
 
 
 def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
-    """Refuses targets that are not images of the same shape as those beside them.
+    """Raises an error for targets that are not images of the shape of their inputs.
 
     Args:
         y: array ``(batch, height, width, channels)``, as ``check_images`` wants it.
@@ -294,7 +294,7 @@ def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
 
 
 def check_labels(y, ids: range, model: str) -> np.ndarray:
-    """Refuses labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
+    """Raises an error for labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
     if y is None:
         raise ValueError(
             f"{model} needs labels. Received: none. "
@@ -316,7 +316,7 @@ def check_labels(y, ids: range, model: str) -> np.ndarray:
 
 
 def power_of_two(n: int) -> int:
-    """The least one that is not below ``n``: arrays of any length in few sizes."""
+    """The smallest power of two that is at least ``n``. As batch sizes, few of them serve arrays of any length."""
     return 1 << (n - 1).bit_length()
 
 

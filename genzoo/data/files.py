@@ -65,6 +65,11 @@ def resized(image, size):
     return stacked.clip(channels.min(), channels.max())  # interpolation may leave [0, 1] by a rounding error
 
 
+def height_and_width(image_size):
+    """``image_size`` as ``(height, width)``; None stays None."""
+    return (image_size, image_size) if isinstance(image_size, int) else image_size
+
+
 def images_below(root):
     return sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES)
 

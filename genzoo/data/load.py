@@ -32,12 +32,12 @@ def load(
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
-        image_size: crop to this height and width's aspect ratio and resize; needed where images differ in size.
+        image_size: height and width to resize to, cropped to their aspect ratio; needed where images differ in size.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
-        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each is
-            drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008). Another split has other draws.
+        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
+            is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
 
     Returns:
         A ``genzoo.data.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
@@ -54,27 +54,35 @@ def load(
     >>> digits.images.shape, digits.images.dtype, sorted(set(digits.labels.tolist()))
     ((1438, 8, 8, 1), dtype('uint8'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    if shuffle is None:
-        shuffle = split.startswith("train")
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    shuffle = split.startswith("train") if shuffle is None else shuffle
+    size = files.height_and_width(image_size)
+    found = _found(name_or_path, split, size, data_dir)
+    if isinstance(found, tuple):
+        images, labels = found
+        return ImageBatches(_prepared(images, size, binarise, split), labels, batch_size, shuffle, seed)
+    if binarise is not None:
+        raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
+    return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
+
+
+def _found(name_or_path, split, size, data_dir):
+    """``(images, labels)`` as their source has them, or a ``tf.data.Dataset`` where they do not fit in memory."""
     path = Path(name_or_path).expanduser()
     if name_or_path in named.OFFLINE:
-        found = named.OFFLINE[name_or_path](split)
-    elif path.suffix == ".npz":
-        found = files.npz(path, split)
-    elif path.is_dir():
-        found = files.folder(path, split, size)
-    elif path.exists():
+        return named.OFFLINE[name_or_path](split)
+    if path.suffix == ".npz":
+        return files.npz(path, split)
+    if path.is_dir():
+        return files.folder(path, split, size)
+    if path.exists():
         raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
-    elif path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
+    if path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
         raise FileNotFoundError(f"There is no file or folder {name_or_path}.")
-    else:
-        found = named.tfds_or_keras(name_or_path, split, size, data_dir)
-    if not isinstance(found, tuple):  # too large for memory: a tf.data.Dataset
-        if binarise is not None:
-            raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
-        return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
-    images, labels = found
+    return named.tfds_or_keras(name_or_path, split, size, data_dir)
+
+
+def _prepared(images, size, binarise, split):
+    """Checked images with a channel axis, in the size and kind that was asked for."""
     images = images[..., None] if np.ndim(images) == 3 else images
     if images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
         images = images.astype(bool)
@@ -83,7 +91,7 @@ def load(
         images = np.stack([files.resized(image, size) for image in images])
     if binarise is not None:
         images = _binary(images, binarise, split)
-    return ImageBatches(images, labels, batch_size, shuffle, seed)
+    return images
 
 
 def _binary(images, binarise, split):
@@ -96,5 +104,5 @@ def _binary(images, binarise, split):
 
 
 def sources() -> list[str]:
-    """The names that work without preparing anything first."""
+    """The names of data sets that need no preparation."""
     return [*named.OFFLINE, *named.KERAS_DATASETS]

@@ -9,6 +9,7 @@ import numpy as np
 from genzoo.data.files import resized
 from genzoo.data.sprites import sprites
 from genzoo.errors import unknown_name
+from genzoo.extras import extra_module
 
 IN_MEMORY_BYTES = 2 * 1024**3
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
@@ -16,7 +17,7 @@ KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
 def digits(split: str):
     """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
-    bundled = _module("sklearn.datasets", "scikit-learn").load_digits()
+    bundled = extra_module("sklearn.datasets", "data", "This data set needs scikit-learn").load_digits()
     images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
     cut = len(images) * 4 // 5 + 1
     parts = {"train": slice(None, cut), "test": slice(cut, None), "all": slice(None)}
@@ -29,36 +30,43 @@ OFFLINE = {"digits": digits, "sprites": sprites}
 
 
 def tfds_or_keras(name: str, split: str, size, data_dir):
-    """A TFDS store where there is one or where TensorFlow can make it, else ``keras.datasets``.
+    """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:
         ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
-    has_tensorflow = importlib.util.find_spec("tensorflow") is not None
-    if importlib.util.find_spec("tensorflow_datasets") is None:
-        if name in KERAS_DATASETS:
-            return _keras_dataset(name, split)
-        _module("tensorflow_datasets", "tensorflow-datasets")
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError as error:
-        hint = "There is no such file or folder either."
-        raise unknown_name(
-            "data set", name, [*OFFLINE, *tfds.list_builders(with_community_datasets=False)], hint
-        ) from error
-    except AssertionError as error:  # TFDS' word for a version that there is not
-        raise ValueError(str(error)) from error
+    if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
+        return _keras_dataset(name, split)
+    builder = _builder(name, data_dir)
     if _random_access(builder):
         return _decoded(builder.as_data_source(split=split), size)
-    if not has_tensorflow:
-        if name in KERAS_DATASETS:
-            return _keras_dataset(name, split)
-        raise ModuleNotFoundError(
-            f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
-            f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
-        )
+    if importlib.util.find_spec("tensorflow") is not None:
+        return _read_by_tensorflow(builder, name, split, size)
+    if name in KERAS_DATASETS:
+        return _keras_dataset(name, split)
+    raise ModuleNotFoundError(
+        f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
+        f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
+    )
+
+
+def _tfds():
+    return extra_module("tensorflow_datasets", "data", "This data set needs tensorflow-datasets")
+
+
+def _builder(name, data_dir):
+    tfds = _tfds()
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        known, hint = tfds.list_builders(with_community_datasets=False), "There is no such file or folder either."
+        raise unknown_name("data set", name, [*OFFLINE, *known], hint) from error
+    except AssertionError as error:  # what TFDS raises for a version that does not exist
+        raise ValueError(str(error)) from error
+
+
+def _read_by_tensorflow(builder, name, split, size):
+    """Arrays, or a ``tf.data.Dataset`` where they would not fit in memory. Prepares the store first."""
     builder.download_and_prepare()
     _check_has_image(builder.info.features)
     if size is None and None in builder.info.features["image"].shape:
@@ -67,7 +75,7 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
     dataset = dataset.map(lambda example: _image_and_label(example, size))
     if _decoded_bytes(builder, split, size) > IN_MEMORY_BYTES:
         return dataset
-    parts = list(tfds.as_numpy(dataset.batch(1024)))
+    parts = list(_tfds().as_numpy(dataset.batch(1024)))
     if not parts:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
     return tuple(np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
@@ -106,7 +114,7 @@ def _image_and_label(example, size):
     if size is not None:
         import tensorflow as tf
 
-        # Pillow here too, so that a set looks the same whichever file format its store has.
+        # With Pillow, as in the other file format, so that a set looks the same in both.
         resize = tf.numpy_function(lambda image: resized(image, size), [image], image.dtype)
         image = tf.ensure_shape(resize, (*size, image.shape[-1]))
     return {"image": image, **({"label": example["label"]} if "label" in example else {})}
@@ -122,16 +130,7 @@ def _keras_dataset(name, split):
         raise unknown_name(f"split of keras.datasets.{name}", split, ["train", "test"])
     try:
         train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
-    except Exception as error:  # Keras' own word for a failed download
+    except Exception as error:  # what Keras raises when a download fails
         raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
     return images, labels.reshape(-1).astype("int64")
-
-
-def _module(name, package):
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"This data set needs {package}. Install it: pip install {package}", name=error.name
-        ) from error

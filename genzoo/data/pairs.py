@@ -33,8 +33,8 @@ def load_pairs(
             ``"all"`` all of them.
         inputs: the images to translate: a subfolder (``"A"``), a pattern (``"*_label.png"``) or a side (``"left"``).
             By default the first of the two in the order of the alphabet, or the left half.
-        targets: what they shall become, likewise; by default the second, or the right half.
-        image_size: crop to this height and width's aspect ratio and resize; needed where pairs differ in size.
+        targets: the images they should become, named in the same way; by default the second, or the right half.
+        image_size: height and width to resize to, cropped to their aspect ratio; needed where pairs differ in size.
         batch_size: pairs per batch.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
@@ -46,7 +46,7 @@ def load_pairs(
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: no pairs, an image without a partner, partners or pairs of different sizes; what is input and what
-            is target cannot be told.
+            is target is not clear.
 
     Example:
     >>> import genzoo
@@ -58,23 +58,30 @@ def load_pairs(
         raise FileNotFoundError(f"Expected a folder of pairs of images. There is no folder {folder}.")
     if (inputs is None) != (targets is None) or (inputs is not None and inputs == targets):
         raise ValueError(f"Name both `inputs` and `targets`, and differently. Received: {inputs=}, {targets=}")
-    root, sides, divided = _part(path, split)
-    sides = (inputs, targets) if inputs else sides or _detected(root)
+    size, shuffle = files.height_and_width(image_size), split.startswith("train") if shuffle is None else shuffle
+    read = _read_pairs(path, split, (inputs, targets) if inputs else None)
+    x, y = _stacked({name: _of_one_size(name, *pair, size) for name, pair in read.items()})
+    return ImageBatches(x, y, batch_size, shuffle, seed)
+
+
+def parts(folder: str | Path) -> list[str]:
+    """The splits for which a folder of pairs has subfolders. Where it has none, ``load_pairs`` divides it by names."""
+    path = Path(folder).expanduser()
+    return [p for p in ("train", "val", "test") if (path / p).is_dir() or (path / f"{p}A").is_dir()]
+
+
+def _read_pairs(path, split, sides):
+    """The two images of every pair of a split, by the pair's name."""
+    root, own_sides, divided = _part(path, split)
+    sides = sides or own_sides or _detected(root)
     halves = set(sides) == set(HALVES) and not (root / sides[0]).is_dir()
     found = _matched(root, (".", ".") if halves else sides)
     if not found:
         raise ValueError(f"{root} holds no pair of images. Received: inputs={sides[0]!r}, targets={sides[1]!r}")
     names = sorted(found) if divided else _fifths(path, sorted(found), split)
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    read = {name: _halved(found[name][0], sides) if halves else tuple(map(files.read, found[name])) for name in names}
-    x, y = _stacked({name: _of_one_size(name, *pair, size) for name, pair in read.items()})
-    return ImageBatches(x, y, batch_size, split.startswith("train") if shuffle is None else shuffle, seed)
-
-
-def parts(folder: str | Path) -> list[str]:
-    """The splits that a folder of pairs has as folders of its own: none where ``load_pairs`` divides it by names."""
-    path = Path(folder).expanduser()
-    return [p for p in ("train", "val", "test") if (path / p).is_dir() or (path / f"{p}A").is_dir()]
+    if halves:
+        return {name: _halved(found[name][0], sides) for name in names}
+    return {name: tuple(map(files.read, found[name])) for name in names}
 
 
 def _part(path, split):

@@ -1,4 +1,4 @@
-"""Few labels among many images: batches that hold some of both."""
+"""Batches that mix images with and without labels, where only few have one."""
 
 import numpy as np
 

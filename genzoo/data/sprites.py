@@ -38,7 +38,7 @@ FACTORS = {
     "x": np.linspace(0, 1, 12),
     "y": np.linspace(0, 1, 12),
 }
-SIZE, STEP = 64, 3  # the tile that is left for a shape has 31 pixels, and a middle among them
+SIZE, STEP = 64, 3  # leaves each shape a tile of 31 pixels, an odd number, so that it has a middle pixel
 # The fifth part of the grid to test on: every fifth image, which is another set of places for every shape and turn.
 PARTS = {"train": lambda i: i % 5 != 4, "test": lambda i: i % 5 == 4, "all": lambda i: i >= 0}
 
@@ -49,7 +49,8 @@ def sprites(split: str = "train", size: int = SIZE):
     Args:
         split: ``"train"``, ``"test"`` or ``"all"``.
         size: height and width, at least 32. The steps of x and y are whole pixels, ``size * 3 // 64``, and the shapes
-            fill the tile that they leave: unless ``size`` is a multiple of 64, they are larger beside their paths.
+            fill the tile that they leave: unless ``size`` is a multiple of 64, they are larger, compared with the
+            distances that they move.
             Below 51 a few squares of different scale and orientation fall on the same pixels.
 
     Example:

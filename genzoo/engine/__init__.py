@@ -5,25 +5,29 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``TrainingStep``: a mixin that gives a model Keras' ``train_step`` and ``test_step`` on top of its ``run_step``;
 - ``record(fn, variables, inputs)``: what ``fn`` returns, and its gradients on demand;
 - ``input_gradient(fn, x)``: the gradient of ``sum(fn(x))`` by ``x``, itself differentiable (gradient penalties);
-- ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, of which nothing is differentiated further;
+- ``value_and_input_gradient(fn, x)``: ``fn(x)`` and that gradient, both without a gradient of their own;
 - ``update(optimizer, gradients, variables)``: one update by a Keras optimizer;
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
   compiled, without gradients. The result of a short batch may have more rows than the batch;
 - ``fill(array, tensor)``: writes the tensor's first rows into an array; waits until they are computed;
-- ``initial_values()``: a context for making layers and optimizers, where that is cheap, and the same but for rounding;
+- ``initializer(given)``: a Keras initializer, or a function with the same values but for rounding that is cheaper;
+- ``build_optimizer(optimizer, variables)``: makes a Keras optimizer's state, so that ``update`` finds it;
 - ``pin_seeds(layers)``: makes all randomness of new layers come from state that a file can hold;
 - ``weights_kept(model)``: a context from which the model comes out with its weights even if a step raises.
 
 Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal``, ``uniform``, ``dropout``, ``dense``,
 ``conv``, ``conv_transpose``, ``batch_norm``, ``normalise``, ``leaky_relu``.
 
-``value_and_grad`` and ``in_phase`` are the same on all of them.
+``value_and_grad``, ``in_phase`` and ``seeded`` are the same on all of them. Where a library has changed what a backend
+module leans on, ``borrowed`` says what happens.
 """
 
 import importlib
 
 import keras
+
+from genzoo.engine.plain import seeded
 
 _backend = keras.config.backend()
 if _backend not in ("jax", "tensorflow", "torch"):
@@ -35,6 +39,7 @@ if _backend not in ("jax", "tensorflow", "torch"):
 _native = importlib.import_module(f"genzoo.engine.{_backend}")
 TrainingStep = _native.TrainingStep
 batch_norm = _native.batch_norm
+build_optimizer = _native.build_optimizer
 compile_inference = _native.compile_inference
 conv = _native.conv
 conv_transpose = _native.conv_transpose
@@ -42,7 +47,7 @@ dense = _native.dense
 dropout = _native.dropout
 feed = _native.feed
 fill = _native.fill
-initial_values = _native.initial_values
+initializer = _native.initializer
 input_gradient = _native.input_gradient
 leaky_relu = _native.leaky_relu
 normal = _native.normal
@@ -57,6 +62,7 @@ weights_kept = _native.weights_kept
 __all__ = [
     "TrainingStep",
     "batch_norm",
+    "build_optimizer",
     "compile_inference",
     "conv",
     "conv_transpose",
@@ -65,13 +71,14 @@ __all__ = [
     "feed",
     "fill",
     "in_phase",
-    "initial_values",
+    "initializer",
     "input_gradient",
     "leaky_relu",
     "normal",
     "normalise",
     "pin_seeds",
     "record",
+    "seeded",
     "uniform",
     "update",
     "value_and_grad",
@@ -87,7 +94,7 @@ def value_and_grad(loss_fn, variables):
 
 
 class _Phase(keras.Layer):
-    """Calls a function as if it were a layer, so that the layers inside it inherit ``training``."""
+    """Calls a function as if it were a layer, so that layers which it calls inherit ``training``."""
 
     def call(self, fn=None, training=None):
         try:

@@ -1,10 +1,13 @@
 """What every backend can do in Keras' own terms. A backend module takes from here what it does no better itself."""
 
 import contextlib
+import random
 
 import keras
 import numpy as np
 from keras import ops
+
+from genzoo.engine import borrowed
 
 # What Keras' optimizers may do besides their rule, and its value where they do not.
 _EXTRAS = {
@@ -98,13 +101,37 @@ def weights_kept(model):
     return contextlib.nullcontext()
 
 
-def initial_values():
-    """Nothing to do where new arrays come without compiling."""
-    return contextlib.nullcontext()
+def initializer(given):
+    """A Keras initializer as it is, where it makes new arrays without compiling."""
+    return given
+
+
+def build_optimizer(optimizer, variables) -> None:
+    """Makes a Keras optimizer's state for these variables."""
+    optimizer.build(variables)
 
 
 def pin_seeds(layers) -> None:
     """Nothing to do where every seed generator draws from its own state."""
+
+
+@contextlib.contextmanager
+def seeded(seed: int | None):
+    """Inside, seeds that nobody gives to Keras' layers and initializers follow from this one. None changes nothing."""
+    if seed is None:
+        yield
+        return
+    python, numpy = random.getstate(), np.random.get_state()
+    if borrowed.python_seed.found is not None:
+        borrowed.python_seed.found(seed)
+    else:
+        keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        if borrowed.python_seed.found is None:
+            np.random.set_state(numpy)
 
 
 def _with_bias(x, bias, data_format):

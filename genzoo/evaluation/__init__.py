@@ -1,4 +1,4 @@
-"""``evaluate``: scores of a trained model, each with the protocol without which it is only a number."""
+"""``evaluate``: scores of a trained model, each with its protocol, which says what the number depends on."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from genzoo.data.batches import ImageBatches, as_numpy, check_images
+from genzoo.errors import not_built
 from genzoo.evaluation import provenance, scores
+from genzoo.evaluation.evidence import Evidence
 from genzoo.validation import natural_number, positive_int
 
 FEATURES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}  # of which data set each network knows the classes
@@ -66,36 +68,13 @@ def evaluate(
     >>> scores["sharpness"]["protocol"]["n_real"], scores["sharpness"]["protocol"]["n_fake"]
     (359, 100)
     """
-    arguments = dict(arguments or {})
-    if metrics is not None:
-        metrics = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
-    for name in {*(metrics or []), *arguments}:
-        scores.find(name, arguments.get(name, ()))
-    real, own_labels = _arrays(real)
-    train, train_labels = (None, None) if train is None else _arrays(train)
-    subject = scores.Subject(
-        model=model,
-        real=real,
-        labels=own_labels if labels is None else np.asarray(labels),
-        train=train,
-        train_labels=train_labels,
-        validation=None if validation is None else _arrays(validation)[0],
-        factors=factors,
-        samples=positive_int("samples", samples),
-        features=features,
-        seed=natural_number("seed", seed),
-        sampler=sampler,
-    )
-    _check_size(model, real)
-    if subject.labels is not None and len(subject.labels) != len(real):
-        raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(subject.labels)} labels.")
+    metrics, arguments = _checked(metrics, arguments)
+    settings = {"samples": positive_int("samples", samples), "features": features, "factors": factors}
+    settings |= {"seed": natural_number("seed", seed), "sampler": sampler}
+    evidence = _evidence(model, real, labels, train, validation, settings)
     made_with = {"split": split, "backend": keras.backend.backend(), "versions": provenance.versions()}
-    found = {}
-    for name in _possible(subject, metrics, arguments):
-        result = scores.SCORES[name].function(subject, **arguments.get(name, {}))
-        protocol = {**result.pop("protocol"), **made_with}
-        found[name] = {**_plain(result), "protocol": protocol}
-    return found
+    names = _possible(evidence, metrics, arguments)
+    return {name: _computed(evidence, name, arguments.get(name, {}), made_with) for name in names}
 
 
 def default_features(data: str) -> str | None:
@@ -103,13 +82,41 @@ def default_features(data: str) -> str | None:
     return FEATURES.get(data.partition(":")[0])
 
 
-def _possible(subject, metrics, arguments):
+def _checked(metrics, arguments):
+    """The names of metrics as a list, or None, and their arguments, if all of them are known."""
+    arguments = dict(arguments or {})
+    if metrics is not None:
+        metrics = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+    for name in {*(metrics or []), *arguments}:
+        scores.find(name, arguments.get(name, ()))
+    return metrics, arguments
+
+
+def _evidence(model, real, labels, train, validation, settings):
+    """The model beside its images, if they fit together."""
+    real, own_labels = _arrays(real)
+    labels = own_labels if labels is None else np.asarray(labels)
+    train, train_labels = (None, None) if train is None else _arrays(train)
+    validation = None if validation is None else _arrays(validation)[0]
+    _check_size(model, real)
+    if labels is not None and len(labels) != len(real):
+        raise ValueError(f"Expected a label for each of {len(real)} images. Received: {len(labels)} labels.")
+    return Evidence(model, real, labels, train, train_labels, validation, **settings)
+
+
+def _computed(evidence, name, arguments, made_with):
+    result = scores.SCORES[name].function(evidence, **arguments)
+    protocol = result.pop("protocol")
+    return {**_plain(result), "protocol": {**protocol, **made_with}}
+
+
+def _possible(evidence, metrics, arguments):
     """The names to compute: those asked for, or the usual ones that can be."""
     if metrics is None:
         usual = [name for name, score in scores.SCORES.items() if score.usual or name in arguments]
-        return [name for name in usual if scores.SCORES[name].lacks(subject) is None]
+        return [name for name in usual if scores.SCORES[name].lacks(evidence) is None]
     for name in metrics:
-        if reason := scores.SCORES[name].lacks(subject):
+        if reason := scores.SCORES[name].lacks(evidence):
             raise ValueError(f"The metric {name!r} cannot be computed: {reason}. Leave it out.")
     return metrics
 
@@ -128,7 +135,7 @@ def _arrays(data):
 
 def _check_size(model, real):
     if model.image_shape is None:
-        raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+        raise not_built()
     check_images(real, whole=True)
     if tuple(real.shape[1:]) != tuple(model.image_shape):
         raise ValueError(

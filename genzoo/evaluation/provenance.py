@@ -12,21 +12,23 @@ from pathlib import Path
 
 import keras
 
+from genzoo.files import written
+
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that a score depends on, of those that are installed; the backend's among them."""
+def versions(packages=()) -> dict[str, str]:
+    """Versions of those packages that are installed; by default of those that a score depends on, the backend's too."""
     found = {}
-    backend = keras.backend.backend()
-    for package in (*PACKAGES, backend):
+    for package in packages or (*PACKAGES, keras.backend.backend()):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+            # Keras may be installed under another name: as its nightly.
+            found[package] = keras.__version__ if package == "keras" else importlib.metadata.version(package)
     return found
 
 
 def commit() -> str | None:
-    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if it is none."""
+    """``git describe`` of the checkout that genzoo runs from, ``-dirty`` where files differ; None if there is none."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -38,7 +40,7 @@ def commit() -> str | None:
 
 
 def sha256(path) -> str:
-    """Of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -49,15 +51,12 @@ def now() -> str:
 
 
 def write_json(path, document) -> None:
-    """Strict JSON, written beside its place and renamed."""
+    """Writes strict JSON."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with written(path) as beside:
+        beside.write_text(text)
 
 
 def hardware() -> str:

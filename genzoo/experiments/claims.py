@@ -124,7 +124,7 @@ class Claim:
         return None if isinstance(self.paper, str) else self.paper
 
 
-def load(path=SHIPPED) -> dict[str, Claim]:
+def read_claims(path=SHIPPED) -> dict[str, Claim]:
     """The claims of a TOML file, by id.
 
     Raises:

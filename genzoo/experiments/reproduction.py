@@ -8,22 +8,23 @@ RUN/row.json            the row, once all is done
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from pathlib import Path
 
 import keras
 
-from genzoo import data, evaluation
+from genzoo import evaluation, registry
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments import runs
 from genzoo.experiments.claims import Claim
 from genzoo.experiments.rows import rounded
+from genzoo.experiments.training import Source, Training
+from genzoo.files import written
 
 
 def directory_of(root, claim: str, seed: int = 0) -> Path:
-    """Where a claim's run is below a directory."""
+    """The directory of a claim's run, below ``root``."""
     return Path(root) / (claim if seed == 0 else f"{claim}-seed-{seed}")
 
 
@@ -31,12 +32,12 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
     """Trains and scores a claim; one that was interrupted goes on where it stopped.
 
     Args:
-        claim: as ``genzoo.experiments.claims.load`` gives it.
+        claim: as ``genzoo.experiments.claims.read_claims`` gives it.
         root: directory for the runs of all claims.
         epochs: to train for, by default the claim's; the row says so if it is less.
         seed: natural number that fixes weights, noise, the order of the data and the scores' samples.
-        say: takes a line of text on what is done.
-        verbose: Keras' own.
+        say: function that is given lines of text on what is done.
+        verbose: as for Keras' ``fit``.
 
     Returns:
         The row, or None if a signal ended the training; call it again to go on.
@@ -52,63 +53,63 @@ def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None,
         scores.find(name, claim.arguments.get(name, ()))
     directory = directory_of(root, claim.id, seed)
     run = _run(claim, directory, seed, epochs)
-    if (row := read_row(root, claim.id, seed)) and row["epochs"] == epochs:  # only its verdict may have changed
-        return _written(_judged(row, claim, root, seed), directory)
-    with run.discarded_on_failure():
-        model, progress = run.model(), _Progress(directory, claim.id)
-        if run.config["epochs_done"] > epochs:
-            raise ValueError(f"{directory} has {run.config['epochs_done']} epochs already. Received: epochs={epochs}")
-        parts = load_parts(claim, run.config["data"]["batch_size"], seed)
-        for until in claim.checkpoints(epochs):
-            if until in progress.scored or until < run.config["epochs_done"]:
-                continue
-            if until > run.config["epochs_done"]:
-                with progress.timed("training"):
-                    stopped = run.train(model, parts["train"], until, verbose=verbose)
-                if stopped.received:  # maybe after the last batch, when there was nothing left to stop
-                    return None
-            if run.monitor and run.monitor.diverged:
-                raise ValueError(f"{claim.id} diverged after epoch {run.config['epochs_done']} of {epochs}.")
-            with progress.timed("scoring"):
-                found = evaluate(claim, model, parts, seed)
-            progress.add(claim, until, found, run.model_path)
-            say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
-    return _written(_judged(_row(claim, run, progress, seed), claim, root, seed), directory)
+    row = read_row(root, claim.id, seed)
+    if row is None or row["epochs"] != epochs:  # else only its verdict may have changed
+        with run.discarded_on_failure():
+            progress = _Progress(directory, claim.id)
+            if not _completed(claim, run, progress, epochs, say, verbose):
+                return None
+        row = _row(claim, run, progress)
+    row = _judged(row, claim, root, seed)
+    provenance.write_json(directory / "row.json", row)
+    return row
+
+
+def _completed(claim, run, progress, epochs, say, verbose):
+    """Trains and scores what is not done yet; returns False if a signal ended the training."""
+    model, seed = run.model(), run.asked.seed
+    if run.epochs_done > epochs:
+        raise ValueError(f"{run.directory} has {run.epochs_done} epochs already. Received: epochs={epochs}")
+    train, _ = run.data(model)
+    names = [name for name in ("test", "validation") if name in claim.data]
+    parts = {name: run.asked.data.part(claim.data[name], shuffle=False, seed=seed) for name in names}
+    for until in claim.checkpoints(epochs):
+        if until in progress.scored or until < run.epochs_done:
+            continue
+        if until > run.epochs_done:
+            with progress.timed("training"):
+                stopped = run.train(model, train, until, verbose=verbose)
+            if stopped.received:  # maybe after the last batch, when there was nothing left to stop
+                return False
+        if run.monitor and run.monitor.diverged:
+            raise ValueError(f"{claim.id} diverged after epoch {run.epochs_done} of {epochs}.")
+        with progress.timed("scoring"):
+            found = _scores(claim, model, seed, train=train, **parts)
+        progress.add(claim, until, found, run.model_path)
+        say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
+    return True
+
+
+def _scores(claim, model, seed, *, train, test, validation=None):
+    """The claim's scores of a model, see ``genzoo.evaluate``."""
+    return evaluation.evaluate(
+        model,
+        test,
+        metrics=claim.scored_by,
+        samples=claim.samples,
+        features=claim.features,
+        seed=seed,
+        split=claim.data["test"],
+        train=train,
+        validation=validation,
+        arguments=claim.arguments,
+    )
 
 
 def read_row(root, claim: str, seed: int = 0) -> dict | None:
     """The row of a claim that was run, or None."""
     path = directory_of(root, claim, seed) / "row.json"
     return json.loads(path.read_text()) if path.exists() else None
-
-
-def load_parts(claim: Claim, batch_size: int, seed: int = 0) -> dict:
-    """The claim's data: ``train``, ``test``, and ``validation`` where it names one."""
-    source, found = dict(claim.data), {}
-    options = {name: source[name] for name in ("image_size", "binarise") if name in source}
-    for part in ("train", "test", "validation"):
-        if part in source:
-            shuffle = part == "train"
-            found[part] = data.load(
-                source["name"], source[part], batch_size=batch_size, shuffle=shuffle, seed=seed, **options
-            )
-    return found
-
-
-def evaluate(claim: Claim, model, parts: dict, seed: int = 0) -> dict:
-    """The claim's scores of a model, see ``genzoo.evaluate``."""
-    return evaluation.evaluate(
-        model,
-        parts["test"],
-        metrics=claim.scored_by,
-        samples=claim.samples,
-        features=claim.features,
-        seed=seed,
-        split=claim.data["test"],
-        train=parts["train"],
-        validation=parts.get("validation"),
-        arguments=claim.arguments,
-    )
 
 
 def state_of(claim: Claim, root, seed: int = 0) -> str:
@@ -120,7 +121,7 @@ def state_of(claim: Claim, root, seed: int = 0) -> str:
         value = row["last"]["value"]
         return f"{'no number' if value is None else rounded(value)}{short}{same}"
     if (directory / "run.json").exists():
-        return f"epoch {runs.Run.open(directory).config['epochs_done']} of {claim.epochs}"
+        return f"epoch {runs.Run.open(directory).epochs_done} of {claim.epochs}"
     return "not yet run"
 
 
@@ -155,12 +156,8 @@ class _Progress:
         """Keeps scores of an epoch, and the model if they are the best."""
         entries = [*self.state["scores"], {"epoch": epoch, "scores": found}]
         if _best(claim, entries)["epoch"] == epoch:
-            beside = model_path.with_name(f".best.{os.getpid()}.keras")
-            try:
+            with written(model_path.with_name("best.keras")) as beside:
                 shutil.copyfile(model_path, beside)
-                os.replace(beside, model_path.with_name("best.keras"))
-            finally:
-                beside.unlink(missing_ok=True)
         self.state["scores"] = entries
         provenance.write_json(self.path, self.state)
 
@@ -177,38 +174,38 @@ def _best(claim, entries):
     return max(entries, key=rank)
 
 
-def _config(claim, seed):
-    return {
-        "model": claim.model,
-        "options": {"seed": seed, **claim.options},
-        "learning_rate": claim.learning_rate,
-        "seed": seed,
-    }
+def _training(claim, seed, epochs):
+    """What it takes to try the claim."""
+    scored = {"by": claim.scored_by, "test": claim.data["test"], "samples": claim.samples, "features": claim.features}
+    scored |= {"arguments": claim.arguments, "validation": claim.data.get("validation")}
+    options = {"seed": seed, **claim.options}
+    source = Source(
+        name=claim.data["name"],
+        split=claim.data["train"],
+        image_size=claim.data.get("image_size"),
+        batch_size=claim.batch_size or registry.get(claim.model, **options).batch_size,
+        binarise=claim.data.get("binarise"),
+    )
+    return Training(claim.model, source, options, claim.learning_rate, seed, epochs, claim.id, scored)
 
 
 def _run(claim, directory, seed, epochs):
     """The claim's run, new or as it was left."""
-    config = _config(claim, seed)
-    source = {"name": claim.data["name"], "split": claim.data["train"], "image_size": claim.data.get("image_size")}
-    source["batch_size"] = claim.batch_size or runs.new_model(config).batch_size
-    if "binarise" in claim.data:
-        source["binarise"] = claim.data["binarise"]
-    scored = {"by": claim.scored_by, "test": claim.data["test"], "samples": claim.samples, "features": claim.features}
-    scored |= {"arguments": claim.arguments, "validation": claim.data.get("validation")}
-    config |= {"data": source, "claim": claim.id, "scored": scored}
+    asked = _training(claim, seed, epochs)
     if not (directory / "run.json").exists():
-        return runs.Run.create(directory, {**config, "epochs": epochs})
+        return runs.Run.create(directory, asked)
     run, backend = runs.Run.open(directory), keras.backend.backend()
-    differing = [name for name, value in config.items() if run.config.get(name) != value]
+    before = run.asked.to_json()
+    differing = [name for name, value in asked.to_json().items() if name != "epochs" and before.get(name) != value]
     if differing:
         raise ValueError(
             f"The run in {directory} differs from claim {claim.id!r} in its {', '.join(differing)}. "
             "Choose another --out."
         )
-    if run.config["backend"] != backend:
+    if (begun_on := run.made_with["backend"]) != backend:
         raise ValueError(
-            f"The run in {directory} was begun on {run.config['backend']}. Received: backend {backend}. Go on with "
-            f"--backend {run.config['backend']}, or choose another --out."
+            f"The run in {directory} was begun on {begun_on}. Received: backend {backend}. Go on with "
+            f"--backend {begun_on}, or choose another --out."
         )
     return run
 
@@ -222,12 +219,7 @@ def _judged(row, claim, root, seed):
     return {**row, **said, **({"other": other} if claim.than else {}), "reproduced": verdicts}
 
 
-def _written(row, directory):
-    provenance.write_json(directory / "row.json", row)
-    return row
-
-
-def _row(claim, run, progress, seed):
+def _row(claim, run, progress):
     """What came out, with all that the numbers depend on."""
     state = progress.state
     last, best = state["scores"][-1], _best(claim, state["scores"])
@@ -244,7 +236,7 @@ def _row(claim, run, progress, seed):
         "epochs": last["epoch"],
         "epochs_of_claim": claim.epochs,
         "shortened": last["epoch"] < claim.epochs,
-        "seeds": [seed],
+        "seeds": [run.asked.seed],
         "backend": keras.backend.backend(),
         "hardware": provenance.hardware(),
         "minutes": round(sum(state["seconds"].values()) / 60, 1),

@@ -51,13 +51,13 @@ def _table(lines):
 
 
 def budget(claim: Claim) -> str:
-    """Its minutes, as words."""
+    """How many minutes a claim may take, in words."""
     guess = {on: " (estimate)" if on in claim.estimated else "" for on in claim.minutes}
     return ", ".join(f"{minutes:g} min {on.upper()}{guess[on]}" for on, minutes in claim.minutes.items())
 
 
 def stated(claim: Claim) -> str:
-    """What its source says, as words."""
+    """What a claim's source says, in words."""
     return claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
 
 
@@ -79,5 +79,5 @@ def _also(row):
 
 
 def rounded(value: float | None) -> str:
-    """To four digits."""
+    """A number to four significant digits."""
     return "-" if value is None else f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"

@@ -8,9 +8,8 @@ RUN/samples/            a grid per epoch, from fixed noise: of samples, or of in
 
 import contextlib
 import csv
-import importlib.metadata
+import dataclasses
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -19,33 +18,40 @@ import keras
 from genzoo import registry
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
+from genzoo.evaluation import provenance
+from genzoo.experiments.training import FIELDS, Training
+from genzoo.files import written
 from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
 
 
 class Run:
-    """A run directory.
+    """A run directory. ``create`` makes one, ``open`` reads one.
 
-    Args:
+    Attributes:
         directory: its path.
-        config: what ``run.json`` holds.
+        asked: what is to be trained.
+        made_with: the backend, versions, and the plugin that brings the model, if one does.
+        epochs_done: whole epochs that the saved model has seen.
+        monitor: the ``HealthMonitor`` of the last training, or None.
     """
 
-    def __init__(self, directory, config: dict):
-        self.directory, self.config = Path(directory), config
+    def __init__(self, directory, asked: Training, made_with: dict, epochs_done=0, epochs_at_step=None):
+        self.directory, self.asked, self.made_with = Path(directory), asked, made_with
+        self.epochs_done, self._epochs_at_step = epochs_done, epochs_at_step or {}
         self._made, self.monitor = [], None
 
     @classmethod
-    def create(cls, directory, config: dict) -> "Run":
+    def create(cls, directory, asked: Training) -> "Run":
         """Makes the directory and writes ``run.json``.
 
         Raises:
             FileExistsError: there is a run already.
             OSError: the directory cannot be written.
         """
-        made_with = {"backend": keras.backend.backend(), "versions": _versions(), **_plugin(config)}
-        run = cls(directory, {**config, **made_with, "epochs_done": 0})
+        made_with = {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES), **_plugin(asked)}
+        run = cls(directory, asked, made_with)
         if run.model_path.exists() or run._config_path.exists():
             raise FileExistsError(
                 f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
@@ -67,9 +73,20 @@ class Run:
         if not path.exists():
             raise FileNotFoundError(f"{directory} is not a run directory: it has no run.json.")
         try:
-            return cls(directory, json.loads(path.read_text()))
-        except ValueError as error:
+            found = json.loads(path.read_text())
+            asked = Training.from_json({name: found.pop(name) for name in FIELDS if name in found})
+            done = {name: found.pop(name) for name in ("epochs_done", "epochs_at_step") if name in found}
+        except (ValueError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}).") from error
+        return cls(directory, asked, found, **done)
+
+    @property
+    def config(self) -> dict:
+        """What ``run.json`` holds."""
+        done = {"epochs_done": self.epochs_done}
+        if self._epochs_at_step:
+            done["epochs_at_step"] = self._epochs_at_step
+        return {**self.asked.to_json(), **self.made_with, **done}
 
     @property
     def model_path(self) -> Path:
@@ -84,15 +101,21 @@ class Run:
         return self.directory / "history.csv"
 
     def model(self):
-        """The saved model, or a new one where none was saved yet; ``config["epochs_done"]`` then says how far it is."""
+        """The saved model, or a new one where none was saved yet; ``epochs_done`` then says how far it is."""
         if not self.model_path.exists():
-            self.config["epochs_done"] = 0
-            return new_model(self.config)
-        model, known = loading.load(self.directory), self.config.get("epochs_at_step", {})
-        if str(_steps(model)) not in known:
+            self.epochs_done = 0
+            return new_model(self.asked, self.made_with.get("plugin"))
+        model = loading.load(self.directory)
+        if str(model.steps_made) not in self._epochs_at_step:
             raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
-        self.config["epochs_done"] = known[str(_steps(model))]
+        self.epochs_done = self._epochs_at_step[str(model.steps_made)]
         return model
+
+    def data(self, model) -> tuple:
+        """What to train the model on, and what to hold out: of pairs those of the test part, else None."""
+        if "translation" in model.tags:
+            return self.asked.data.pairs(self.asked.seed)
+        return self.asked.data.images(self.asked.seed), None
 
     def train(self, model, data, epochs: int, held_out=None, **fit_options) -> StopOnSignal:
         """Fits up to ``epochs`` in all, keeping model, samples and history after each.
@@ -101,7 +124,7 @@ class Run:
 
         Args:
             model: as ``Run.model`` gives it.
-            data: what to train on.
+            data: what to train on, as ``Run.data`` gives it.
             epochs: those done before included.
             held_out: what to evaluate and show the model on after every epoch, or None.
             **fit_options: for Keras' ``fit``.
@@ -109,11 +132,11 @@ class Run:
         Returns:
             The callback that says whether a signal ended training; the model is saved in any case.
         """
-        self.config["epochs"] = epochs
+        self.asked = dataclasses.replace(self.asked, epochs=epochs)
         stop, self.monitor = StopOnSignal(), HealthMonitor()
         grid = self._grid(model, data if held_out is None else held_out)
         callbacks = [self.monitor, _Keep(self, grid), stop]
-        options = {"validation_data": held_out, "initial_epoch": self.config["epochs_done"], **fit_options}
+        options = {"validation_data": held_out, "initial_epoch": self.epochs_done, **fit_options}
         try:
             model.fit(data, epochs=epochs, callbacks=callbacks, **options)
         finally:
@@ -128,9 +151,9 @@ class Run:
         """
         if logs is not None:
             self._add_to_history({"epoch": epochs_done, **logs})
-        known = self.config.get("epochs_at_step", {})
-        self.config["epochs_at_step"] = {**dict(list(known.items())[-1:]), str(_steps(model)): epochs_done}
-        self.config["epochs_done"] = epochs_done
+        last = dict(list(self._epochs_at_step.items())[-1:])
+        self._epochs_at_step = {**last, str(model.steps_made): epochs_done}
+        self.epochs_done = epochs_done
         self._write_config()
         model.save(self.model_path)
 
@@ -155,9 +178,10 @@ class Run:
         if self._history_path.exists():
             with open(self._history_path, newline="") as file:
                 rows = list(csv.reader(file))
-            done = self.config["epochs_done"]
-            kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= done]
-            self._replace(self._history_path, "".join(",".join(row) + "\n" for row in kept))
+            whole = [row for row in rows[1:] if len(row) == len(rows[0])]
+            kept = rows[:1] + [row for row in whole if int(row[0]) <= self.epochs_done]
+            with written(self._history_path) as beside:
+                beside.write_text("".join(",".join(row) + "\n" for row in kept))
 
     def _grid(self, model, data):
         if "translation" in model.tags:
@@ -170,16 +194,8 @@ class Run:
             file.write((",".join(row) + "\n" if new else "") + ",".join(map(str, row.values())) + "\n")
 
     def _write_config(self):
-        self._replace(self._config_path, json.dumps(self.config, indent=2) + "\n")
-
-    @staticmethod
-    def _replace(path, text):
-        beside = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            beside.write_text(text)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with written(self._config_path) as beside:
+            beside.write_text(json.dumps(self.config, indent=2) + "\n")
 
 
 class _Keep(keras.callbacks.Callback):
@@ -207,18 +223,23 @@ class _Keep(keras.callbacks.Callback):
         self.run.keep(self.model, epoch + whole, logs if whole else None)
 
 
-def new_model(config: dict):
-    """The untrained model that a run's config describes."""
-    name = loading.model_name(config)
-    if "plugin" in config:
+def new_model(asked: Training, plugin: dict | None = None):
+    """The untrained model that was asked for.
+
+    Args:
+        asked: names it.
+        plugin: ``distribution`` and ``version`` of the plugin that brought it when it was asked for, if one did.
+    """
+    name = loading.model_name({"model": asked.model, "plugin": plugin})
+    if plugin:
         try:
             registry.spec(name)
         except ValueError as error:
-            raise ValueError(f"There is no model {name!r}. {installed.why_missing(**config['plugin'])}") from error
-    model = registry.get(name, **config["options"])
-    if config.get("learning_rate") is not None:
+            raise ValueError(f"There is no model {name!r}. {installed.why_missing(**plugin)}") from error
+    model = registry.get(name, **asked.options)
+    if asked.learning_rate is not None:
         for player in model.optimizer.names:
-            model.optimizer[player].learning_rate = config["learning_rate"]
+            model.optimizer[player].learning_rate = asked.learning_rate
     return model
 
 
@@ -230,19 +251,7 @@ def free_directory(root, name: str) -> Path:
     return path
 
 
-def _steps(model):
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-
-
-def _plugin(config):
+def _plugin(asked):
     """The distribution that brings the model, and its version, if one does."""
-    plugin = getattr(registry.spec(config["model"]), "plugin", None)
+    plugin = getattr(registry.spec(asked.model), "plugin", None)
     return {"plugin": {"distribution": plugin.distribution, "version": plugin.version}} if plugin else {}
-
-
-def _versions():
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions

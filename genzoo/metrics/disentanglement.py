@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genzoo.metrics.extra import module
+from genzoo.extras import sklearn
 from genzoo.validation import natural_number, positive_int
 
 
@@ -44,7 +44,7 @@ def mig(codes, factors, *, bins: int = 20) -> float:
     as in Locatello et al. (2019). The paper averages over q(z | x) instead.
     """
     codes, factors = _checked(codes, factors)
-    information = module("sklearn.metrics").mutual_info_score
+    information = sklearn("metrics").mutual_info_score
     binned = [_binned(z, positive_int("bins", bins)) for z in codes.T]
     gaps = []
     for classes in factors.values():
@@ -161,7 +161,7 @@ def dci(codes, factors, *, trees: int = 50, seed: int = 0) -> DCI:
 
 def _forest(codes, classes, learn, test, trees, seed):
     """``(importance of every latent, accuracy)`` of a forest whose depth is chosen on a part of what it learns from."""
-    ensemble = module("sklearn.ensemble")
+    ensemble = sklearn("ensemble")
     choose, fit = np.split(learn, [len(learn) // 4])
 
     def fitted(depth, part):
@@ -186,7 +186,7 @@ def _concentration(importance):
 
 
 def _focus(rows):
-    """One minus the entropy of every row in units of the largest there is: 1 where it has one entry above 0."""
+    """One minus the entropy of every row, as a share of the largest possible: 1 where a row has one entry above 0."""
     shares = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)
     logs = np.log(np.where(shares > 0, shares, 1.0))
     return 1.0 + np.sum(shares * logs, axis=1) / np.log(rows.shape[1])

@@ -7,8 +7,8 @@ import numpy as np
 
 from genzoo.validation import natural_number, positive_int
 
-ROWS = 1024  # of a matrix of distances that are held at once
-ROUNDING = 1e-12  # of squared distances, by the squared lengths they are differences of
+ROWS = 1024  # of a matrix of distances, held at once
+ROUNDING = 1e-12  # error of squared distances, as a share of the squared lengths
 
 
 class KernelDistance(NamedTuple):
@@ -269,7 +269,7 @@ def _features(real, fake, at_least):
 
 
 def _centred(real, fake):
-    """Both about the data's mean: as small as can be, and rounded alike in each distance that a point has a part in."""
+    """Both minus the data's mean, so that numbers are small and a point is rounded alike in all of its distances."""
     centre = real.mean(axis=0)
     return real - centre, fake - centre
 
@@ -286,9 +286,9 @@ def _squared_radii(points, k):
 
 
 def _squared_distances(a, b, less=0.0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices of some rows of ``a``, and their squared distances to all of ``b``; then the next rows.
+    """Yields the indices of some rows of ``a`` and their squared distances to all of ``b``, then of the next rows.
 
-    They are ``less`` by this share of both squared lengths.
+    Each distance is reduced by the share ``less`` of both squared lengths.
     """
     lengths_a, lengths_b = np.sum(a**2, axis=1), np.sum(b**2, axis=1)
     for start in range(0, len(a), ROWS):

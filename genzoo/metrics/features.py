@@ -1,4 +1,4 @@
-"""Networks whose features images are compared in, and what of them a score must say."""
+"""Networks in whose features images are compared, and what a score must say about them."""
 
 import contextlib
 import functools
@@ -29,7 +29,7 @@ INCEPTION = "inception"
 
 
 class FeatureNetwork:
-    """A function from images to features, with all that a score must say of it.
+    """A function from images to features, with all that a score must say about it.
 
     Attributes:
         name: of the network.
@@ -92,7 +92,7 @@ class FeatureNetwork:
 
 
 def feature_network(which) -> FeatureNetwork:
-    """The network of a name, or around a model or a function.
+    """The feature network of this name, or one made of a model or a function.
 
     Args:
         which: ``"mnist"`` or ``"fashion_mnist"``: small classifiers that come with genzoo, for grey images, 64 features
@@ -106,10 +106,10 @@ def feature_network(which) -> FeatureNetwork:
     Raises:
         ValueError: unknown name, or a shipped network's file is not the one that was shipped.
 
-    The shipped ones are trained with label smoothing, so that they are never quite sure: the inception score of MNIST's
+    The shipped ones are trained with label smoothing, so that they are never certain: the inception score of MNIST's
     test images in ``mnist`` is 7.7, of 10 at most.
 
-    Distances in ``inception`` are of the same kind as those of papers, and not the same to the digit: the weights are
+    Distances in ``inception`` are comparable to those of papers, but not equal to the last digit: the weights are
     Keras' own, and so is the resizing.
 
     Example:
@@ -141,7 +141,7 @@ def classifier(seed: int = 0) -> keras.Model:
     """The shipped networks: 28x28 grey images in [0, 1] to probabilities of ten classes."""
     seeds, last = itertools.count(seed), {"data_format": "channels_last", "dtype": "float32"}
 
-    def drawn():  # each by a seed of its own, so that none is taken from the process
+    def drawn():  # each with a seed of its own, so that none is drawn from the process
         return {"kernel_initializer": keras.initializers.GlorotUniform(seed=next(seeds)), "dtype": "float32"}
 
     def normalised(x):
@@ -182,7 +182,7 @@ def _inception():
     try:
         with _initial_state():
             model = keras.applications.InceptionV3(weights="imagenet")
-    except Exception as error:  # Keras' own word for a failed download
+    except Exception as error:  # what Keras raises when a download fails
         raise OSError(f"Could not download InceptionV3: {error}. 'mnist' and 'fashion_mnist' need none.") from error
     features = keras.Model(model.input, model.get_layer("avg_pool").output)
     about = {"sha256": _hash(model), "resize": (299, 299), "channels": 3}
@@ -195,7 +195,7 @@ def _inception():
 
 @contextlib.contextmanager
 def _initial_state():
-    """New layers compute in float32, which their hash does not tell, and leave the process its random numbers."""
+    """New layers compute in float32, which a hash of weights does not show, and leave the random state as it was."""
     policy, state = keras.config.dtype_policy(), random.getstate()
     keras.config.set_dtype_policy("float32")
     try:
@@ -206,7 +206,7 @@ def _initial_state():
 
 
 def _of_model(model):
-    """Around a model of the user's, which takes images where Keras' setting has their channels."""
+    """A feature network made of a user's model, whose images have their channels where Keras' setting says."""
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4:
         raise ValueError(
@@ -221,7 +221,7 @@ def _of_model(model):
 
 
 def _in_data_format(function):
-    """For images that have their channels where Keras' setting says."""
+    """The function, for images with their channels last whatever Keras' setting says."""
     if keras.config.image_data_format() == "channels_last":
         return function
     return lambda images: function(np.moveaxis(images, -1, 1))

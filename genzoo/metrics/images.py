@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from genzoo.data.batches import check_images
+from genzoo.extras import sklearn
 from genzoo.metrics.distances import checked_probabilities
-from genzoo.metrics.extra import module
 from genzoo.validation import positive_int
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
@@ -64,9 +64,9 @@ def _variances(x):
 
 
 def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The training images that samples are nearest to: distances near 0 are memory, not imagination.
+    """The training images nearest to samples. Distances near 0 mean that the model has memorised them.
 
-    Compare with the distances of test images, which nobody can have memorised.
+    Compare with the distances of test images, which it cannot have memorised.
 
     Args:
         fake: images ``(m, ...)``, or features ``(m, d)``.
@@ -94,15 +94,15 @@ def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarr
             f"Expected arrays of one size, and at least k={k} to choose from. Received: shapes {fake.shape} and "
             f"{train.shape}."
         )
-    search = module("sklearn.neighbors").NearestNeighbors(n_neighbors=k, algorithm="brute")
+    search = sklearn("neighbors").NearestNeighbors(n_neighbors=k, algorithm="brute")
     whole = train.dtype == np.uint8
     flat = [a.reshape(len(a), -1).astype("float32" if whole else "float64") for a in (fake, train)]
-    centre = 0 if whole else flat[1].mean(axis=0)  # far from 0 the search would see rounding errors
+    centre = 0 if whole else flat[1].mean(axis=0)  # far from 0 the distances would be rounding errors
     return search.fit(flat[1] - centre).kneighbors(flat[0] - centre)
 
 
 def label_histogram(probabilities) -> LabelHistogram:
-    r"""Which classes samples are of, by a classifier, and how evenly: entropy $-\sum_c h_c \log h_c$.
+    r"""How many samples a classifier gives each class, and how evenly: entropy $-\sum_c h_c \log h_c$.
 
     Args:
         probabilities: of the classes for each sample, ``(n, classes)``.

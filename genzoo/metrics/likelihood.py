@@ -1,4 +1,10 @@
-"""Likelihood of images: under a model that can only sample, and of a decoder by annealing, which needs no encoder."""
+"""Likelihood of images: under a model that can only sample, and under a decoder by annealing, which needs no encoder.
+
+Annealing. The temperatures follow a sigmoid from -4 to 4, as in the code of Wu et al.: they are densest at both ends.
+The step size of each image at each temperature is found in a first run with a quarter of the chains, where it grows
+while more than 80 % of the moves are accepted and shrinks while fewer are. In the run that counts it is fixed, so that
+the estimate of $p(x)$ is unbiased.
+"""
 
 import warnings
 
@@ -105,11 +111,6 @@ def annealed_importance_sampling(
     where the two agree, neither misses much of the posterior. It takes ``chains * temperatures * leapfrog_steps``
     gradients of the decoder per image and a quarter more: for a hundred images rather than ten thousand.
 
-    The temperatures follow a sigmoid from -4 to 4, as in the code of Wu et al.: they are densest at both ends. The step
-    size of each image at each temperature is found in a first run with a quarter of the chains, where it grows while
-    more than 80 % of the moves are accepted and shrinks while fewer are. In the run that counts it is fixed, so that
-    the estimate of $p(x)$ is unbiased.
-
     Args:
         model: one with the tag ``"likelihood"`` and a standard normal prior.
         x: images.
@@ -138,22 +139,24 @@ def annealed_importance_sampling(
     """
     if not model.gaussian_prior:
         raise NotImplementedError(f"{type(model).__name__} has no standard normal prior to anneal from.")
-    if positive_int("temperatures", temperatures) < 2:
-        raise ValueError(f"`temperatures` must be at least 2. Received: {temperatures=}")
-    positive_int("leapfrog_steps", leapfrog_steps)
-    size = max(1, positive_int("batch_size", batch_size) // positive_int("chains", chains))
+    betas = _sigmoid_temperatures(positive_int("temperatures", temperatures))
+    moves, size = positive_int("leapfrog_steps", leapfrog_steps), positive_int("batch_size", batch_size)
+    size = max(1, size // positive_int("chains", chains))
     seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
-    sigmoid = 1.0 / (1.0 + np.exp(-np.linspace(-4.0, 4.0, temperatures)))
-    betas = (sigmoid - sigmoid[0]) / (sigmoid[-1] - sigmoid[0])
     x, totals = np.asarray(x), []
     for start in range(0, len(x), size):
-        part = x[start : start + size]
-        density = _density_of(model, part, labels if np.ndim(labels) == 0 else labels[start : start + size], batch_size)
-        rngs = [np.random.default_rng([seed, start + i]) for i in range(len(part))]
-        _, step_sizes = _anneal(density, rngs, (max(1, chains // 4), model.latent_dim), betas, leapfrog_steps)
-        weights, _ = _anneal(density, rngs, (chains, model.latent_dim), betas, leapfrog_steps, step_sizes)
-        totals.append(np.logaddexp.reduce(weights, axis=1))
+        part = slice(start, start + size)
+        density = _density_of(model, x[part], labels if np.ndim(labels) == 0 else labels[part], batch_size)
+        rngs = [np.random.default_rng([seed, i]) for i in range(len(x))[part]]
+        totals.append(_annealed(density, rngs, chains, model.latent_dim, betas, moves))
     return np.concatenate(totals) - np.log(chains)
+
+
+def _sigmoid_temperatures(count):
+    if count < 2:
+        raise ValueError(f"`temperatures` must be at least 2. Received: temperatures={count}")
+    sigmoid = 1.0 / (1.0 + np.exp(-np.linspace(-4.0, 4.0, count)))
+    return (sigmoid - sigmoid[0]) / (sigmoid[-1] - sigmoid[0])
 
 
 def _density_of(model, x, labels, batch_size):
@@ -164,6 +167,13 @@ def _density_of(model, x, labels, batch_size):
         return z, log_p.astype("float64"), slope.astype("float64")
 
     return density
+
+
+def _annealed(density, rngs, chains, latent_dim, betas, leapfrog_steps):
+    """The summed weights of each image's chains, as logarithms; a first run finds the step sizes."""
+    _, step_sizes = _anneal(density, rngs, (max(1, chains // 4), latent_dim), betas, leapfrog_steps)
+    weights, _ = _anneal(density, rngs, (chains, latent_dim), betas, leapfrog_steps, step_sizes)
+    return np.logaddexp.reduce(weights, axis=1)
 
 
 def _anneal(density, rngs, shape, betas, leapfrog_steps, step_sizes=None):

@@ -1,8 +1,8 @@
-"""What latents hold."""
+"""What latents say about their images."""
 
 import numpy as np
 
-from genzoo.metrics.extra import module
+from genzoo.extras import sklearn
 from genzoo.validation import positive_int
 
 
@@ -63,7 +63,7 @@ def knn_accuracy(train_codes, train_labels, codes, labels, *, k: int = 1) -> flo
     train_codes, train_labels, codes, labels = _labelled(train_codes, train_labels, codes, labels)
     if positive_int("k", k) > len(train_codes):
         raise ValueError(f"`k` must be at most the number of training codes, {len(train_codes)}. Received: {k=}")
-    classifier = module("sklearn.neighbors").KNeighborsClassifier(k, algorithm="brute")
+    classifier = sklearn("neighbors").KNeighborsClassifier(k, algorithm="brute")
     return float(np.mean(classifier.fit(train_codes, train_labels).predict(codes) == labels))
 
 
@@ -97,8 +97,8 @@ def linear_probe(train_codes, train_labels, codes, labels) -> float:
     train_codes, train_labels, codes, labels = _labelled(train_codes, train_labels, codes, labels)
     if (train_labels == train_labels[0]).all():
         raise ValueError(f"A classifier needs at least two classes. Received: training labels {train_labels[0]} alone.")
-    scaler = module("sklearn.preprocessing").StandardScaler().fit(train_codes)
-    classifier = module("sklearn.linear_model").LogisticRegression(max_iter=10_000)
+    scaler = sklearn("preprocessing").StandardScaler().fit(train_codes)
+    classifier = sklearn("linear_model").LogisticRegression(max_iter=10_000)
     classifier.fit(scaler.transform(train_codes), train_labels)
     return float(np.mean(classifier.predict(scaler.transform(codes)) == labels))
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from genzoo.discovery import installed
+from genzoo.files import written
 from genzoo.model.samplers import Samplers
 
 
@@ -54,12 +54,8 @@ class State:
             raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
         if not overwrite and path.exists():
             raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
-        beside = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-        try:
+        with written(path) as beside:
             super().save(beside, overwrite=True, zipped=zipped, **kwargs)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

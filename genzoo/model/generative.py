@@ -1,7 +1,7 @@
 """``GenerativeModel``: players, lazy build from data, training."""
 
 import contextlib
-import random
+import contextvars
 import types
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,26 +12,34 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.data.batches import (
-    ImageBatches,
-    as_numpy,
     check_images,
     check_labels,
-    check_targets,
     is_array,
-    is_arrays,
-    peek,
-    split_batch,
     to_unit_interval,
 )
+from genzoo.layers import flattened
 from genzoo.model.files import State
+from genzoo.model.inputs import Inputs
 from genzoo.model.players import assign_optimizers
 from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
 from genzoo.model.verbs import Verbs
 from genzoo.validation import natural_number, refuse_weights
 
+# The validation data of the ``fit`` that is running, which Keras hands to ``evaluate`` after every epoch.
+_validated: contextvars.ContextVar[Any] = contextvars.ContextVar("genzoo_validation_data", default=None)
 
-class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
+
+@contextlib.contextmanager
+def _validating(data):
+    token = _validated.set(data)
+    try:
+        yield
+    finally:
+        _validated.reset(token)
+
+
+class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -152,7 +160,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         image_shape = tuple(int(size) for size in input_shape[1:])
         with self._initial_state():
             self.build_networks(image_shape)
-            engine.pin_seeds(self._flatten_layers())
+            engine.pin_seeds(flattened(self))
         self.image_shape = image_shape
         self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
@@ -179,7 +187,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
                 f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
             )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
-        made = self._steps_made()
+        made = self.steps_made
         super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
         self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
@@ -195,8 +203,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def _build_optimizer(self):
-        with engine.initial_values():
-            self.optimizer.build(self._player_variables())
+        self.optimizer.build(self._player_variables())
 
     def _player_variables(self):
         def variables(networks):
@@ -208,19 +215,20 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
     @contextlib.contextmanager
     def _initial_state(self):
         """New layers take this model's dtype policy, and their seeds from this model's seed."""
-        policy, state = keras.config.dtype_policy(), random.getstate()
+        policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.dtype_policy)
-        if self.seed is not None:
-            random.seed(self.seed)  # where Keras draws the seeds of initializers and of dropout
         try:
-            with engine.initial_values():
+            with engine.seeded(self.seed):
                 yield
         finally:
             keras.config.set_dtype_policy(policy)
-            if self.seed is not None:
-                random.setstate(state)
 
     # Training.
+
+    @property
+    def steps_made(self) -> int:
+        """Training steps so far."""
+        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0
 
     def fit(
         self,
@@ -254,38 +262,27 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
                 data set, in its first batch); no data.
         """
         refuse_weights(kwargs)
-        arrays = self._as_images(x, y, batch_size)
-        if arrays is not None:
-            if validation_split and validation_data is None:
-                arrays, validation_data = arrays.split(validation_split)
-            endless = kwargs.get("steps_per_epoch") is not None
-            x, y, shuffle = arrays.resumed(self._steps_made(), batch_size, shuffle, endless), None, False
-            x = engine.feed(self._prepare(x, callbacks))
-        elif validation_split:
+        images = self._as_images(x, y, batch_size)
+        if images is None and validation_split:
             raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
-        else:
-            x = self._prepare(x, callbacks)
-            shuffle = shuffle and isinstance(x, keras.utils.PyDataset)  # Keras would warn that it cannot.
+        if validation_split and validation_data is None:
+            images, validation_data = images.split(validation_split)
+        endless = kwargs.get("steps_per_epoch") is not None
+        data, shuffle = self._training_data(x if images is None else images, batch_size, shuffle, endless, callbacks)
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
-            if isinstance(validation_data, list) and is_array(validation_data[0]) and len(validation_data) == 2:
-                validation_data = tuple(validation_data)
-            given = self._as_images(validation_data, None, kwargs["validation_batch_size"])
-            validation_data = self._prepare(validation_data if given is None else given.resumed(0, shuffle=False))
-            validation_data = validation_data if given is None else engine.feed(validation_data)
-        with engine.weights_kept(self):
+            validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
+        with _validating(validation_data), engine.weights_kept(self):
             return super().fit(
-                x, y, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
+                data, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 shuffle=shuffle, **kwargs,
             )  # fmt: skip
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
         refuse_weights(kwargs)
-        if not kwargs.get("_use_cached_eval_dataset"):
-            arrays = self._as_images(x, y, batch_size)
-            x = self._prepare(x if arrays is None else arrays.resumed(0, batch_size, shuffle=False))
-            x = x if arrays is None else engine.feed(x)
+        if x is None or x is not _validated.get():  # which `fit` has prepared
+            x = self._evaluation_data(x, y, batch_size)
         with self._random_state_kept(), engine.weights_kept(self):
             return super().evaluate(x, verbose=verbose, **kwargs)
 
@@ -333,46 +330,3 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, State, keras.Model):
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
             raise ValueError(f"{type(self).__name__} takes [images or latents, labels]. Received: {type(inputs)}")
         return inputs
-
-    def _as_images(self, x, y, batch_size):
-        """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
-        if isinstance(x, ImageBatches):
-            return x
-        if is_arrays(x):
-            x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
-            x, y = as_numpy(x), as_numpy(y)
-            self._check_batch((x, y), whole=True)
-            batch_size = self.batch_size if batch_size is None else batch_size
-            return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))
-        if x is None:
-            raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
-        if y is not None:
-            raise ValueError(f"`y` goes with an array of images. Yield (x, y) from the data set. Received: {type(x)}")
-        return None
-
-    def _prepare(self, data, callbacks=None):
-        """Checks a data set's first batch, builds and compiles what is not yet, and returns the data set.
-
-        Callbacks with a method ``see_data`` are shown the images: all that are in memory, or the first batch.
-        """
-        batch, data = peek(data)
-        self._check_batch(batch)
-        for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
-            if hasattr(callback, "see_data"):
-                callback.see_data(data if isinstance(data, ImageBatches) else batch)
-        return data
-
-    def _check_batch(self, batch, whole=False):
-        x, y = split_batch(batch)
-        shape = check_images(x, self.image_shape, whole)
-        if "translation" in self.tags:
-            check_targets(y, shape, type(self).__name__, whole)
-        elif self.label_ids is not None:
-            check_labels(y, self.label_ids, type(self).__name__)
-        if self.image_shape is None:
-            self.build((None, *shape))
-        if not self.compiled:
-            self.compile()
-
-    def _steps_made(self):
-        return int(ops.convert_to_numpy(self.optimizer.iterations)) if self.compiled else 0

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from genzoo import engine
 from genzoo.errors import unknown_name
 
 
@@ -56,16 +57,16 @@ class Players(keras.optimizers.Optimizer):
         """Gives every player its variables: a dict from player name to a list of ``keras.Variable``."""
         for player, seat in self._seats.items():
             seat.variables = list(variables[player])
-            seat.optimizer.build(seat.variables)
+            engine.build_optimizer(seat.optimizer, seat.variables)
         self.built = True
 
     def advance(self) -> None:
         """Counts one training step of the whole."""
-        self._iterations.assign_add(1)
+        self.iterations.assign_add(1)
 
     @property
     def variables(self):
-        return [*self._variables, *(v for seat in self._seats.values() for v in seat.optimizer.variables)]
+        return [*super().variables, *(v for seat in self._seats.values() for v in seat.optimizer.variables)]
 
     @property
     def learning_rate(self):
@@ -123,7 +124,7 @@ class Players(keras.optimizers.Optimizer):
 
     def _named_variables(self):
         named = {f"{player}.{i}": v for player in self._seats for i, v in enumerate(self[player].variables)}
-        return {"iterations": self._iterations, **named}
+        return {"iterations": self.iterations, **named}
 
 
 def _portable_config(optimizer):

@@ -24,6 +24,7 @@ from keras import ops
 
 from genzoo.data.batches import check_images, some_images, to_unit_interval
 from genzoo.errors import unknown_name
+from genzoo.extras import extra_module
 from genzoo.validation import natural_number, needs, positive_int
 
 NAMES = ("standard-normal", "gaussian-mixture", "aggregated-posterior")
@@ -119,7 +120,13 @@ def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, se
         raise ValueError(
             f"The sampler {name!r} is the model's prior, which needs no fit. Pass it to sample(n, sampler=...)."
         )
-    needs("n_components", n_components, 10, "the sampler 'gaussian-mixture'", name == "gaussian-mixture")
+    needs(
+        "n_components",
+        n_components,
+        default=10,
+        what="the sampler 'gaussian-mixture'",
+        given=name == "gaussian-mixture",
+    )
     if name == "aggregated-posterior":
         return Mixture(means, deviations if deviations.any() else None, None, labels)
     count, codes = positive_int("n_components", n_components), means.astype("float64")
@@ -134,18 +141,13 @@ def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, se
 
 def _fitted_mixture(codes, count, seed, of_which):
     """Means, Cholesky factors and weights."""
-    try:
-        from sklearn.mixture import GaussianMixture
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "A Gaussian mixture is fitted by scikit-learn. Install it: pip install genzoo[metrics]", name=error.name
-        ) from error
+    mixture = extra_module("sklearn.mixture", "metrics", "A Gaussian mixture is fitted by scikit-learn")
     if len(codes) < max(2, count):
         raise ValueError(
             f"{count} components need at least {max(2, count)} images{of_which}. Received: {len(codes)}. "
             "Pass more images, or a smaller n_components."
         )
-    found = GaussianMixture(count, random_state=seed, max_iter=500).fit(codes)
+    found = mixture.GaussianMixture(count, random_state=seed, max_iter=500).fit(codes)
     return found.means_, np.linalg.cholesky(found.covariances_), found.weights_
 
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.data.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
+from genzoo.errors import not_built
 from genzoo.model.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
@@ -327,7 +328,7 @@ class Verbs(SamplerVerbs):
     def _run(self, fn, arrays, batch_size):
         """``fn`` over arrays, compiled, in batches."""
         if self.image_shape is None:
-            raise ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
+            raise not_built()
         if fn.__name__ not in self._compiled_verbs.__dict__:
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])

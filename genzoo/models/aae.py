@@ -80,7 +80,7 @@ class AAE(GenerativeModel):
             raise ValueError(f"The {prior!r} prior lies in the plane. Received: {latent_dim=}. Set latent_dim=2.")
         if prior == "gaussian" and num_classes is not None:
             raise ValueError(f"Labels shape a prior that has parts. Received: {prior=}, {num_classes=}")
-        needs("prior_std", prior_std, 5.0, "prior='gaussian'", prior == "gaussian")
+        needs("prior_std", prior_std, default=5.0, what="prior='gaussian'", given=prior == "gaussian")
 
     @property
     def label_ids(self):

@@ -73,8 +73,8 @@ class BetaVAE(ConvVAE):
         self.capacity = None if capacity is None else non_negative("capacity", capacity)
         self.capacity_steps = positive_int("capacity_steps", capacity_steps)
         self.gamma = positive("gamma", gamma)
-        needs("capacity_steps", capacity_steps, 100_000, "a capacity", capacity is not None)
-        needs("gamma", gamma, 1000.0, "a capacity", capacity is not None)
+        needs("capacity_steps", capacity_steps, default=100_000, what="a capacity", given=capacity is not None)
+        needs("gamma", gamma, default=1000.0, what="a capacity", given=capacity is not None)
         if capacity is not None and beta != 4.0:
             raise ValueError(f"`beta` has no effect beside a capacity, whose weight is `gamma`. Received: {beta=}")
         if capacity is not None and (self.kl_schedule != "constant" or self.free_bits):

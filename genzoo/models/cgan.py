@@ -63,13 +63,13 @@ class CGAN(AdversarialModel):
 
     def build_generator(self, image_shape):
         def relu(x, units):
-            return Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform(0.05))(x)
+            return Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform_weights(0.05))(x)
 
         z, labels = keras.Input((self.latent_dim,)), keras.Input((self.num_classes,))
         parts = [relu(z, self.hidden_dim // 6), relu(labels, self.hidden_dim * 5 // 6)]
         x = Dropout(self.dropout)(layers.Concatenate()(parts))
         x = Dropout(self.dropout)(relu(x, self.hidden_dim))
-        x = networks.sigmoid_image(x, image_shape, networks.uniform(0.05))
+        x = networks.sigmoid_image(x, image_shape, networks.uniform_weights(0.05))
         return keras.Model([z, labels], x, name="generator")
 
     def build_discriminator(self, image_shape):
@@ -81,7 +81,9 @@ class CGAN(AdversarialModel):
         ]
         x = Dropout(self.dropout)(layers.Concatenate()(parts))
         x = Dropout(self.dropout)(networks.maxout(x, units, 4, norm))
-        return keras.Model([images, labels], networks.logit(x, norm, networks.uniform(0.005)), name="discriminator")
+        return keras.Model(
+            [images, labels], networks.logit(x, norm, networks.uniform_weights(0.005)), name="discriminator"
+        )
 
     judge = AdversarialModel.judge_as_one
 

@@ -71,7 +71,7 @@ class GAN(AdversarialModel):
         self.dropout = fraction("dropout", dropout)
 
     def build_generator(self, image_shape):
-        initializer = networks.uniform(0.05) if self.activation == "maxout" else "he_uniform"
+        initializer = networks.uniform_weights(0.05) if self.activation == "maxout" else "he_uniform"
         return networks.dense_generator(self.latent_dim, self._hidden_dims, image_shape, initializer)
 
     def build_discriminator(self, image_shape):
@@ -82,7 +82,9 @@ class GAN(AdversarialModel):
         for units in self._hidden_dims:
             x = networks.maxout(x, max(1, units // 5), spectral_norm=self.spectral_norm)
             x = Dropout(self.dropout)(x)
-        return keras.Model(images, networks.logit(x, self.spectral_norm, networks.uniform(0.005)), name="discriminator")
+        return keras.Model(
+            images, networks.logit(x, self.spectral_norm, networks.uniform_weights(0.005)), name="discriminator"
+        )
 
     judge = AdversarialModel.judge_as_one
 

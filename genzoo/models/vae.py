@@ -76,7 +76,7 @@ class VAE(VariationalModel):
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.kl_schedule = choice("kl_schedule", kl_schedule, schedules.SCHEDULES)
         self.kl_steps = positive_int("kl_steps", kl_steps)
-        needs("kl_steps", kl_steps, 10_000, "a kl_schedule", kl_schedule != "constant")
+        needs("kl_steps", kl_steps, default=10_000, what="a kl_schedule", given=kl_schedule != "constant")
         if kl_schedule == "cyclical" and kl_steps < 2:
             raise ValueError(f"`kl_steps` must be at least 2 for a cycle that leaves 0. Received: {kl_steps=}")
         self.free_bits = non_negative("free_bits", free_bits)

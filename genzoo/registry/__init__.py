@@ -1,4 +1,4 @@
-"""What models there are and how to get one. Naming a model imports nothing: the standard library is enough for that."""
+"""What models there are and how to get one. Listing models imports none of them, and only the standard library."""
 
 import fnmatch
 import inspect
@@ -80,11 +80,11 @@ def list_models(pattern: str = "*", tags: Iterable[str] | str = ()) -> list[str]
 
 
 def spec(name: str) -> ModelSpec:
-    """What is known of a model, without importing it if that can be.
+    """What is known of a model, without importing it if possible.
 
     Args:
         name: ``"package.module:Class"``, ``"distribution/name"``, or the name of a model: registered ones come first,
-            then plugins of that name, then what is in a plugin that brings several, which is imported to find it.
+            then plugins of that name, then the models of plugins that bring several, which are imported to find it.
 
     Raises:
         ValueError: there is none, or two plugins bring it.
@@ -108,7 +108,7 @@ def spec(name: str) -> ModelSpec:
 
 
 def _unknown(name, distribution, model):
-    """The error for a name that nobody has."""
+    """The error for a name that no model has."""
     for plugin in installed.left_out():
         asked = not distribution or installed.distribution_key(distribution) in installed.selectors(plugin)
         if asked and (plugin.name == model or plugin.may_serve(model)):
@@ -127,7 +127,7 @@ def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
 
     Raises:
         ValueError: unknown model, or an argument that it does not take or that is out of range.
-        genzoo.errors.PluginError: the model is a plugin's, and the plugin is broken. No other model minds.
+        genzoo.errors.PluginError: the model's plugin is broken. All other models still work.
 
     Example:
     >>> import genzoo
@@ -176,7 +176,7 @@ def cite(name: str) -> None:
 
 
 def docstring_section(cls, title: str) -> str:
-    """What a class' docstring says below ``title:``, or an empty string."""
+    """The section of a class' docstring below ``title:``, or an empty string."""
     doc = inspect.cleandoc(cls.__doc__ or "") + "\n"
     found = re.search(rf"^{title}:\n((?:[ ]+.*\n|\n)+)", doc, flags=re.MULTILINE)
     return textwrap.dedent(found[1]).strip() if found else ""
@@ -200,7 +200,7 @@ def check_options(name: str, cls, config: Iterable[str]) -> None:
 
 
 def all_specs() -> dict[str, ModelSpec]:
-    """What there is, by the name that ``list_models`` shows."""
+    """All models, by the names that ``list_models`` shows."""
     return {**plugins.listed(_specs), **_specs}
 
 

@@ -79,7 +79,7 @@ def _import_class(path, config):
 
 
 def _provider(config):
-    """The distribution and version that the file says its class comes from, if it says so in earnest."""
+    """The distribution and version that the file says its class comes from, if both are well formed."""
     built = config.get("build_config")
     given = (built.get("distribution"), built.get("version")) if isinstance(built, dict) else ()
     plain = r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}"

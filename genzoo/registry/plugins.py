@@ -1,4 +1,4 @@
-"""Models that other packages bring: imports plugins, and judges what they bring.
+"""Models that other packages bring: imports plugins and checks what they bring.
 
 An entry point's name is a model's name, and its object is the class::
 
@@ -9,8 +9,8 @@ An entry point's name is a model's name, and its object is the class::
 or it is a function without arguments that returns several ``ModelSpec``. Its entry point ``pack`` then serves the
 models ``pack`` and ``pack-*``. ``distribution/name`` always works, for every model that the distribution brings.
 
-A plugin is imported when it is asked for, and never before. What goes wrong in it then is a ``PluginError`` of its own;
-with ``GENZOO_STRICT_PLUGINS=1`` it is the plugin's own exception.
+A plugin is imported when it is asked for, and never before. An exception in its code becomes a ``PluginError``; with
+``GENZOO_STRICT_PLUGINS=1`` it is raised as it is.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from genzoo.discovery.specs import ModelSpec, key_of, load_target, path_of, summ
 from genzoo.errors import PluginError
 from genzoo.version import __version__
 
-seconds: dict[Plugin, float] = {}  # spent in each plugin's own code
+seconds_spent: dict[Plugin, float] = {}  # spent in each plugin's own code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +84,12 @@ def listed(taken: Mapping[str, ModelSpec]) -> dict[str, PluginSpec]:
 
 
 def named(name: str) -> list[PluginSpec]:
-    """The models of this bare name: entry points of exactly this name, else what functions bring, for which those of
-    the names before a dash are imported.
+    """The models of this bare name: entry points of exactly this name, or else what functions return.
+
+    To find the latter, plugins whose name is the beginning of this one, up to a dash, are imported.
 
     Raises:
-        PluginError: none brings it, and one that may is broken.
+        PluginError: no plugin brings it, and one that might is broken.
     """
     exact = [spec_of(plugin) for plugin in installed.selected() if plugin.name == name]
     return exact or _brought(name, [plugin for plugin in installed.selected() if plugin.may_serve(name)])
@@ -117,10 +118,10 @@ def _brought(name, among):
 
 
 def bring(distribution: str, target: str) -> bool:
-    """Imports the class of this target if an entry point of this distribution, or what its functions return, is it.
+    """Imports the class of this target if the distribution brings it; returns whether it does.
 
     Raises:
-        PluginError: none does, and one that may is broken.
+        PluginError: no plugin of the distribution brings it, and one that might is broken.
     """
     broken, own = [], installed.selected_of(distribution)
     for plugin in sorted(own, key=lambda plugin: plugin.target.partition(":")[2] != target.partition(":")[2]):
@@ -150,7 +151,7 @@ def spec_of(plugin: Plugin) -> PluginSpec:
 
 
 def known_models(plugin: Plugin) -> tuple[PluginSpec, ...]:
-    """The models that it serves by their bare names: as it is not imported yet, the entry point's own name."""
+    """The models that it serves by their bare names; before it is imported, only that of the entry point is known."""
     brought = installed.imported.get(plugin, ())
     if not brought:
         return (spec_of(plugin),)
@@ -198,7 +199,7 @@ def _owned(plugin, model):
 
 
 def _run(plugin: Plugin, function: Callable):
-    """The result of the plugin's own code, whose faults stay its own."""
+    """Runs the plugin's own code; an exception in it becomes a ``PluginError`` that names the plugin."""
     import keras
 
     import genzoo.model  # noqa: F401  (what fails here is not the plugin's fault, nor is the time it takes)
@@ -216,7 +217,7 @@ def _run(plugin: Plugin, function: Callable):
             raise
         raise _error(plugin, *_blame(plugin, error)) from error
     finally:
-        seconds[plugin] = seconds.get(plugin, 0.0) + time.perf_counter() - start
+        seconds_spent[plugin] = seconds_spent.get(plugin, 0.0) + time.perf_counter() - start
         for name, cls in before.items():  # no plugin takes over another's class in files
             if classes.get(name) is not cls and path_of(classes.get(name)) != path_of(cls):
                 classes[name] = cls
@@ -257,7 +258,7 @@ def _error(plugin, reason, advice):
 
 
 class _Unfit(Exception):
-    """A plugin that could be imported, and is none."""
+    """A plugin that can be imported, but does not bring what a plugin must."""
 
 
 def _checked(cls):

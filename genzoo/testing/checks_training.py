@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from genzoo.layers import flattened
 from genzoo.testing.subjects import BATCH, restore, state_of, weights_of
 from genzoo.testing.suite import check, expect, skip
 
@@ -146,7 +147,7 @@ def batch_norm_trains(subject):
     ``evaluate`` by themselves.
     """
     model = subject.untrained()
-    found = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    found = [layer for layer in flattened(model) if isinstance(layer, keras.layers.BatchNormalization)]
     statistics = [v for layer in found if layer.trainable for v in (layer.moving_mean, layer.moving_variance)]
     if not statistics:
         skip("it has no batch normalisation")
@@ -199,7 +200,7 @@ def bfloat16_trains(subject):
         expect(np.isfinite(values).all(), f"{name} is {values[-1]}.")
     dtypes = {v.dtype for v in model.trainable_variables}
     expect(dtypes == {"float32"}, f"trainable weights are {', '.join(sorted(dtypes))}.")
-    computing = {layer.compute_dtype for layer in model._flatten_layers() if _holds_weights(layer)}
+    computing = {layer.compute_dtype for layer in flattened(model) if _holds_weights(layer)}
     expect("bfloat16" in computing, f"its layers compute in {', '.join(sorted(computing))}.")
     dtype = subject.images(model, seed=0).dtype
     expect(dtype == np.float32, f"its images are {dtype}.")
@@ -208,7 +209,7 @@ def bfloat16_trains(subject):
 
 def _holds_weights(layer):
     """Whether a layer has weights itself, and not only layers that have some."""
-    return layer.weights and not [*layer._flatten_layers(include_self=False)]
+    return layer.weights and flattened(layer) == [layer]
 
 
 @check()

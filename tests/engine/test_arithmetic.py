@@ -144,7 +144,7 @@ def test_updates_equal_the_optimizers_own(make):
 
     def moved(update):
         optimizer, variables = make(), [keras.Variable(w) for w in start]
-        optimizer.build(variables)
+        engine.build_optimizer(optimizer, variables)
         for each in gradients:
             update(optimizer, each, variables)
         return [value(v) for v in (*variables, *optimizer.variables)]
@@ -158,7 +158,7 @@ def test_an_update_takes_transposed_gradients_and_none():
     kernel, idle = keras.Variable(np.zeros((4, 3), "float32")), keras.Variable(np.ones(2, "float32"))
     gradient = np.arange(12, dtype="float32").reshape(3, 4)
     optimizer = keras.optimizers.Adam(0.1)
-    optimizer.build([kernel, idle])
+    engine.build_optimizer(optimizer, [kernel, idle])
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         engine.update(optimizer, [ops.transpose(ops.convert_to_tensor(gradient)), None], [kernel, idle])
     np.testing.assert_allclose(value(kernel), np.where(gradient.T > 0, -0.1, 0), atol=1e-5)

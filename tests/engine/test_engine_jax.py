@@ -32,41 +32,48 @@ def trained(fit_options=(), **options):
         (keras.initializers.RandomUniform(-0.3, 0.2, seed=1), "float32"),
         (keras.initializers.RandomUniform(-0.3, 0.2, seed=1), "bfloat16"),
         (keras.initializers.RandomNormal(mean=1.0, stddev=0.1, seed=2), "float32"),
+        (keras.initializers.TruncatedNormal(mean=1.0, stddev=0.1, seed=2), "float32"),
+        (keras.initializers.GlorotUniform(seed=2**31 - 1), "float32"),
         (keras.initializers.HeNormal(seed=3), "float32"),  # truncated
+        (keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=3), "float32"),
         (keras.initializers.Orthogonal(seed=4), "float32"),
+        (keras.initializers.Constant(0.3), "float32"),
         (keras.initializers.Zeros(), "bfloat16"),
         (keras.initializers.Ones(), "int32"),
     ],
 )
 def test_initial_values_are_those_that_jax_draws(initializer, dtype):
-    functions = replaced_functions()
-    for shape in ((300, 70), (5, 3)):
-        with engine.initial_values():
-            ours = initializer(shape, dtype=dtype)
-        theirs = initializer(shape, dtype=dtype)
+    for shape in ((300, 70), (5, 3), (3, 3, 2, 5)):
+        ours, theirs = (make(shape, dtype=dtype) for make in (engine.initializer(initializer), initializer))
         assert isinstance(ours, jax.Array)
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         np.testing.assert_allclose(ours.astype("float32"), theirs.astype("float32"), rtol=1e-5, atol=1e-6)
-    with engine.initial_values():
-        key = jax.random.key_data(jax.random.key(0))
-        with engine.initial_values():
-            traced = jax.jit(lambda: keras.random.normal((3,), dtype="float32", seed=key))()
-        assert replaced_functions() != functions
-    np.testing.assert_allclose(traced, jax.random.normal(key, (3,), "float32"), rtol=1e-6)
-    assert replaced_functions() == functions
 
 
-def replaced_functions():
-    random = keras.src.backend.jax.random
-    return random.uniform, random.normal, random.truncated_normal, jnp.zeros, jnp.ones
+def test_an_initializer_of_ones_own_draws_as_it_likes():
+    class Own(keras.initializers.HeNormal):
+        def __call__(self, shape, dtype=None):
+            return 2 * super().__call__(shape, dtype)
+
+    theirs = Own(seed=1)
+    np.testing.assert_array_equal(engine.initializer(theirs)((4, 3)), theirs((4, 3)))
+    generator = keras.initializers.HeNormal(seed=keras.random.SeedGenerator(1))
+    first, second = (engine.initializer(generator)((4, 3)) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_initial_values_follow_the_generator_that_the_user_chose():
+    theirs = keras.initializers.HeNormal(seed=1)
+    with jax.threefry_partitionable(False):
+        np.testing.assert_array_equal(engine.initializer(theirs)((5, 3)), theirs((5, 3)))
 
 
 def test_building_compiles_no_program_for_a_new_shape():
     def build(size):
-        genzoo.get("vae", hidden_dim=size, latent_dim=size, seed=0).build((None, size, size, 1))
-        with engine.initial_values():
-            keras.initializers.RandomNormal(stddev=0.1, seed=1)((size, 3))
-            keras.initializers.HeNormal(seed=1)((size, 3))
+        for name, options in (("vae", {"hidden_dim": size}), ("dcgan", {"filters": size})):
+            model = genzoo.get(name, latent_dim=size, seed=0, **options)
+            model.build((None, 4 * size, 4 * size, 1))
+            model.compile()
 
     def listen(event, seconds, **_):
         if "backend_compile" in event:

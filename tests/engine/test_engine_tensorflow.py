@@ -17,7 +17,7 @@ if keras.config.backend() != "tensorflow":
 import tensorflow as tf
 
 from genzoo.engine import plain
-from genzoo.engine.tensorflow import feeding
+from genzoo.engine.tensorflow import borrowed
 
 
 def operations(fn, *inputs):
@@ -82,7 +82,7 @@ def test_dropout_at_rates_that_16_bits_do_not_hold(rate):
 @pytest.mark.parametrize(("options", "fused"), [({}, True), ({"clipnorm": 1.0}, False), ({"amsgrad": True}, False)])
 def test_only_a_plain_adam_takes_the_fused_kernel(options, fused):
     variable, optimizer = keras.Variable(np.ones(3, "float32")), keras.optimizers.Adam(**options)
-    optimizer.build([variable])
+    engine.build_optimizer(optimizer, [variable])
     graph = operations(lambda g: engine.update(optimizer, [g], [variable]), tf.ones(3))
     assert ("ResourceApplyAdam" in graph) == fused
 
@@ -90,7 +90,7 @@ def test_only_a_plain_adam_takes_the_fused_kernel(options, fused):
 def test_some_of_an_optimizers_variables_keep_their_own_moments():
     variables = [keras.Variable(np.ones(3, "float32")) for _ in "12"]
     optimizer = keras.optimizers.Adam()
-    optimizer.build(variables)
+    engine.build_optimizer(optimizer, variables)
     engine.update(optimizer, [tf.ones(3)], variables[1:])
     assert [bool(np.any(v)) for v in optimizer.variables[2:]] == [False, False, True, True]
 
@@ -118,7 +118,7 @@ def weights(data, fit=None, **options):
 def test_arrays_train_the_same_without_the_data_adapter(data, monkeypatch):
     fits = {"epochs": 2}, {"epochs": 3, "steps_per_epoch": 4}
     direct = [weights(data, fit) for fit in fits]
-    monkeypatch.setattr(feeding, "PyDatasetAdapter", None)
+    monkeypatch.setattr(borrowed.data_adapter, "found", None)
     for mine, fit in zip(direct, fits, strict=True):
         for a, b in zip(mine, weights(data, fit), strict=True):
             np.testing.assert_array_equal(a, b)

@@ -95,7 +95,7 @@ def test_every_score_has_its_protocol(evaluated, run):
     document = evaluated[1]
     assert document["model"] == {
         "file": "model.keras",
-        "sha256": evaluation.sha256(run / "model.keras"),
+        "sha256": provenance.sha256(run / "model.keras"),
         "class": "VAE",
     }
     assert document["data"] == {"name": "digits", "split": "test"}

@@ -24,7 +24,7 @@ from genzoo.experiments import rows as rows_
 from genzoo.experiments.reproduction import directory_of, read_row
 from genzoo.metrics import features
 
-SHIPPED = claims.load()
+SHIPPED = claims.read_claims()
 TINY = """
 [[claims]]
 id = "tiny"
@@ -143,7 +143,7 @@ def test_a_claim_that_makes_no_sense_is_refused(tmp_path, old, new, message):
     assert old in TINY
     (tmp_path / "claims.toml").write_text(TINY.replace(old, new))
     with pytest.raises(ValueError, match=message):
-        claims.load(tmp_path / "claims.toml")
+        claims.read_claims(tmp_path / "claims.toml")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_claim_that_makes_no_sense_is_refused(tmp_path, old, new, message):
 def test_criteria(root, criterion, tolerance, same, different):
     def claim(**changes):
         changes = {"criterion": criterion, "tolerance": tolerance, **changes}
-        return dataclasses.replace(claims.load(root / "claims.toml")["tiny"], **changes)
+        return dataclasses.replace(claims.read_claims(root / "claims.toml")["tiny"], **changes)
 
     for changes, other in [({"paper": 10.0}, None), ({"paper": "words", "target": 10}, None), ({"than": "it"}, 10)]:
         assert all(claim(**changes).reproduced(value, other) is True for value in same)
@@ -168,7 +168,7 @@ def test_criteria(root, criterion, tolerance, same, different):
 
 
 def test_it_is_scored_on_the_way_and_at_the_end(root):
-    claim = claims.load(root / "claims.toml")["tiny"]
+    claim = claims.read_claims(root / "claims.toml")["tiny"]
     assert dataclasses.replace(claim, score_every=3).checkpoints(7) == [3, 6, 7]
     assert dataclasses.replace(claim, score_every=3).checkpoints(6) == [3, 6]
     assert dataclasses.replace(claim, score_every=None).checkpoints(6) == [6]
@@ -288,7 +288,7 @@ def test_run_again_nothing_is_done_twice(root, row):
 
 def test_a_signal_after_the_last_batch_of_an_epoch_is_not_lost(tmp_path, monkeypatch):
     (tmp_path / "claims.toml").write_text(TINY)
-    claim = dataclasses.replace(claims.load(tmp_path / "claims.toml")["tiny"], epochs=3)
+    claim = dataclasses.replace(claims.read_claims(tmp_path / "claims.toml")["tiny"], epochs=3)
     keep = runs.Run.keep
 
     def keep_and_interrupt(self, *arguments):
@@ -312,10 +312,10 @@ def test_a_row_is_not_given_to_another_score(root, row):
     edited = root / "edited.toml"
     edited.write_text((root / "claims.toml").read_text().replace('score = "elbo"', 'score = "nll"'))
     with pytest.raises(ValueError, match=r"differs from claim 'tiny' in its scored. Choose another --out"):
-        reproduction.reproduce(claims.load(edited)["tiny"], root / "runs", epochs=2, seed=3)
+        reproduction.reproduce(claims.read_claims(edited)["tiny"], root / "runs", epochs=2, seed=3)
     edited.write_text((root / "claims.toml").read_text().replace('score = "elbo"', 'score = "elbow"'))
     with pytest.raises(ValueError, match=r"Unknown metric. Received: 'elbow'"):
-        reproduction.reproduce(claims.load(edited)["tiny"], root / "runs", seed=9)
+        reproduction.reproduce(claims.read_claims(edited)["tiny"], root / "runs", seed=9)
     assert not directory_of(root / "runs", "tiny", 9).exists()
     with pytest.raises(ValueError, match=r"shortens a claim, and 'tiny' is of 100000. Received: epochs=100001"):
         reproduce(root, "tiny", "--epochs", 100001)

@@ -1,10 +1,10 @@
 """A run directory survives every way of ending: what it holds is whole, and going on changes nothing."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
-from importlib.metadata import version
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ import genzoo
 from genzoo.callbacks import SampleGrid
 from genzoo.data.batches import ImageBatches
 from genzoo.experiments.runs import Run, free_directory, new_model
+from genzoo.experiments.training import Source, Training
 
 
 @pytest.fixture
@@ -70,8 +71,9 @@ def test_a_run_holds_what_it_says_and_nothing_else(two_epochs):
     files = sorted(str(path.relative_to(two_epochs)) for path in two_epochs.rglob("*") if path.is_file())
     assert files == ["history.csv", "model.keras", "run.json", "samples/epoch-001.png", "samples/epoch-002.png"]
     config = json.loads((two_epochs / "run.json").read_text())
-    assert config.items() >= {**CONFIG, "epochs": 2, "epochs_done": 2, "backend": keras.backend.backend()}.items()
-    assert config["versions"]["keras"] == version("keras")
+    done = {"epochs": 2, "epochs_done": 2, "backend": keras.backend.backend()}
+    assert config.items() >= {**CONFIG.to_json(), **done}.items()
+    assert config["versions"]["keras"] == keras.__version__
     rows = history(two_epochs)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert set(rows[0]) == {"epoch", "loss", "reconstruction_loss", "kl_loss"}
@@ -155,7 +157,9 @@ def test_interrupted_while_an_epoch_is_kept_the_epoch_is_whole(tmp_path, batches
 
 
 def test_a_run_without_a_model_starts_with_all_its_settings(tmp_path):
-    Run.create(tmp_path / "run", {**CONFIG, "model": "dcgan", "options": {"latent_dim": 3}, "learning_rate": 0.25})
+    Run.create(
+        tmp_path / "run", dataclasses.replace(CONFIG, model="dcgan", options={"latent_dim": 3}, learning_rate=0.25)
+    )
     model = Run.open(tmp_path / "run").model()
     assert model.latent_dim == 3
     assert [float(model.optimizer[player].learning_rate) for player in model.optimizer.names] == [0.25, 0.25]
@@ -174,9 +178,38 @@ def test_a_run_is_never_overwritten(tmp_path):
 def test_what_is_no_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is not a run directory: it has no run.json"):
         Run.open(tmp_path)
-    (tmp_path / "run.json").write_text('{"model": ')
-    with pytest.raises(ValueError, match=r"run.json is damaged"):
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"model": ', "Expecting value"),
+        ("[]", "its data is no object"),
+        ("3", "not iterable"),
+        ('{"model": "vae", "data": {"split": "train"}}', "its data lacks name"),
+        ('{"data": {"name": "digits"}}', "its run lacks model"),
+        ('{"model": "vae", "data": {"name": "digits", "spilt": "test"}}', "Unknown field of its data.*mean 'split'"),
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path, text, what):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"run.json is damaged \(.*{what}"):
         Run.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        CONFIG,
+        Training("pix2pix", Source("facades", image_size=64, inputs="A", targets="B"), learning_rate=0.1),
+        Training("adgm", Source("digits", labels=30), seed=3),
+        Training("vae", Source("mnist", binarise=0), claim="some", scored={"by": ["elbo"]}),
+    ],
+)
+def test_what_was_asked_survives_the_file(asked):
+    written = asked.to_json()
+    assert Training.from_json(json.loads(json.dumps(written))) == asked
+    assert None not in [value for name, value in written["data"].items() if name != "image_size"]
 
 
 def test_a_model_of_another_run_is_refused(two_epochs, batches, run_of):

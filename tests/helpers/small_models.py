@@ -4,6 +4,7 @@ import numpy as np
 
 import genzoo
 from genzoo import registry
+from genzoo.experiments.training import Source, Training
 from genzoo.testing.subjects import Subject
 
 OURS = [name for name in genzoo.list_models() if registry.spec(name).source == "genzoo"]  # others may be installed
@@ -11,14 +12,7 @@ OWN = [name for name in OURS if str(registry.spec(name).target).startswith("genz
 PLAYERS = ["vae", "cdcgan", "aae"]  # one, two and three of them, with labels and without
 
 # What a run of a small one is of.
-CONFIG = {
-    "model": "vae",
-    "options": {"latent_dim": 2, "hidden_dim": 4, "seed": 0},
-    "learning_rate": None,
-    "data": {"name": "digits", "split": "train", "image_size": None, "batch_size": 8},
-    "seed": 0,
-    "epochs": 4,
-}
+CONFIG = Training("vae", Source("digits", batch_size=8), {"latent_dim": 2, "hidden_dim": 4, "seed": 0}, epochs=4)
 
 
 def small(name, **config):

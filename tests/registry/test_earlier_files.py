@@ -14,6 +14,7 @@ import pytest
 from processes import run_python
 
 import genzoo
+from genzoo.experiments.runs import Run
 
 FILES = Path(__file__).with_name("files")
 
@@ -30,6 +31,10 @@ def test_a_model_decodes_the_same_images_and_goes_on(images):
     assert np.isfinite([history["discriminator_loss"], history["generator_loss"]]).all()
     assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
     assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 6
+
+
+def test_a_run_is_described_as_it_was():
+    assert Run.open(FILES / "vae-digits").config == json.loads((FILES / "vae-digits" / "run.json").read_text())
 
 
 def test_a_run_is_scored_and_resumed(tmp_path):

@@ -1,5 +1,6 @@
 """Files and runs say which plugin they need, and make nothing else be imported."""
 
+import dataclasses
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ from processes import run_python
 import genzoo
 from genzoo.errors import PluginError
 from genzoo.experiments.runs import Run
+from genzoo.experiments.training import Source, Training
 from genzoo.models.vae import VAE
 from genzoo.registry import plugins
 
@@ -129,12 +131,12 @@ def test_genzoos_own_files_name_no_plugin(tmp_path):
 
 
 def test_a_run_says_which_plugin_it_needs(site, tmp_path, monkeypatch):
-    config = {"model": "clash-one/clash", "options": {"latent_dim": 3}, "epochs": 1}
-    Run.create(tmp_path / "run", config)
+    asked = Training("clash-one/clash", Source("digits"), {"latent_dim": 3})
+    Run.create(tmp_path / "run", asked)
     run = Run.open(tmp_path / "run")
     assert run.config["plugin"] == {"distribution": "clash-one", "version": "1.2"}
     assert (type(run.model()).__name__, run.model().latent_dim) == ("One", 3)
-    Run.create(tmp_path / "alone", {**config, "model": "hello-vae"})
+    Run.create(tmp_path / "alone", dataclasses.replace(asked, model="hello-vae"))
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(site)])
     for name, model, package in (
         ("run", "clash-one/clash", "clash-one"),

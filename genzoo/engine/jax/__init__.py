@@ -4,13 +4,15 @@ import contextlib
 import contextvars
 import functools
 import os
+from typing import NamedTuple
 
 import jax
 import keras
 from jax import numpy as jnp
 
 from genzoo.engine import plain
-from genzoo.engine.jax import convolution
+from genzoo.engine.jax import borrowed, convolution
+from genzoo.engine.jax.initial import build_optimizer, initializer  # noqa: F401
 from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     batch_norm,
     dense,
@@ -22,45 +24,48 @@ from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     update,
 )
 
-try:
-    from genzoo.engine.jax.initial import initial_values
-except ImportError:  # a Keras that keeps its random functions elsewhere
-    from genzoo.engine.plain import initial_values  # noqa: F401
 
-_scope = contextvars.ContextVar("genzoo_scope", default=None)
+class _Scope(NamedTuple):
+    """Where variables have values of their own, and which do."""
+
+    values: keras.StatelessScope
+    variables: list
+
+
+_current_scope: contextvars.ContextVar[_Scope | None] = contextvars.ContextVar("genzoo_scope", default=None)
 
 
 @contextlib.contextmanager
-def _stateless(pairs):
-    """A ``StatelessScope`` that ``record`` finds again."""
-    with keras.StatelessScope(pairs) as scope:
-        token = _scope.set(scope)
+def _stateless(variables, values):
+    """A ``StatelessScope`` of these variables, with these values, that ``record`` finds."""
+    with keras.StatelessScope() as scope:
+        for pair in zip(variables, values, strict=True):
+            scope.add_update(pair)
+        token = _current_scope.set(_Scope(scope, variables))
         try:
             yield scope
         finally:
-            _scope.reset(token)
+            _current_scope.reset(token)
 
 
 def record(fn, variables, inputs=()):
-    scope = _scope.get()
-    if scope is None:
+    outer = _current_scope.get()
+    if outer is None:
         raise RuntimeError("On JAX `minimize` works only inside a training step: call `fit` or `train_on_batch`.")
 
     def pure(values, inputs):
-        before = dict(scope.state_mapping)
-        scope.state_mapping.update((id(v), value) for v, value in zip(variables, values, strict=True))
-        given = dict(scope.state_mapping)
-        try:
+        given = {id(v): outer.values.get_current_value(v) for v in outer.variables}
+        given |= {id(v): value for v, value in zip(variables, values, strict=True)}
+        with _stateless(outer.variables, given.values()) as scope:
             outputs = fn(*inputs)
-            # What the function changed on its way (batch statistics, seeds, metrics) leaves as an auxiliary output.
-            changed = {k: v for k, v in scope.state_mapping.items() if v is not given.get(k)}
-        finally:
-            scope.state_mapping.clear()
-            scope.state_mapping.update(before)
-        return outputs, changed
+            now = {id(v): scope.get_current_value(v) for v in outer.variables}
+        # What the function changed on its way (batch statistics, seeds, metrics) leaves as an auxiliary output.
+        return outputs, {key: value for key, value in now.items() if value is not given[key]}
 
     outputs, pull, changed = jax.vjp(pure, [v.value for v in variables], list(inputs), has_aux=True)
-    scope.state_mapping.update(changed)
+    for variable in outer.variables:
+        if id(variable) in changed:
+            outer.values.add_update((variable, changed[id(variable)]))
     return outputs, lambda slopes, by_inputs=False, keep=False: pull(slopes)[by_inputs]
 
 
@@ -97,7 +102,7 @@ def compile_inference(model, fn):
 def weights_kept(model):
     """Gives the model its weights back if what runs inside raises.
 
-    Keras takes them out of the variables before the first step; a step that then fails to trace would leave none.
+    Keras empties the variables before the first step, so a step that fails to compile would leave no weights.
     """
     variables = [*model.variables, *model.metrics_variables, *(model.optimizer.variables if model.optimizer else ())]
     values = [v.value for v in variables]
@@ -105,15 +110,21 @@ def weights_kept(model):
         yield
     except BaseException:
         for variable, value in zip(variables, values, strict=True):
-            if variable._value is None and not value.is_deleted():
-                variable._value = value
+            if not _has_value(variable) and not value.is_deleted():
+                variable.assign(value)
         raise
 
 
+def _has_value(variable):
+    try:
+        return variable.value is not None
+    except TypeError:  # an empty variable tries to draw its initial value, whose initializer is gone
+        return False
+
+
 def _compiler_options():
-    """Eigen's convolutions where XLA would take YNNPACK's, which need half as long again; None if it does not."""
-    distributed = keras.distribution.distribution() is not None
-    return None if distributed or not hasattr(keras.Model, "_make_function") else _eigen_convolutions()
+    """Options for Eigen's convolutions, because YNNPACK's need half as long again; None where XLA takes no YNNPACK."""
+    return None if keras.distribution.distribution() is not None else _eigen_convolutions()
 
 
 @functools.cache
@@ -130,7 +141,7 @@ def _eigen_convolutions():
 
 
 class _Quiet(keras.callbacks.CallbackList):
-    """A history alone does not listen to batches; Keras would send each of them through a thread pool."""
+    """Callbacks that are told of no batch, for a fit that nobody watches: Keras uses a thread pool for every batch."""
 
     def on_train_batch_begin(self, batch, logs=None):
         pass
@@ -141,22 +152,27 @@ class _Quiet(keras.callbacks.CallbackList):
 
 class TrainingStep:
     def __setattr__(self, name, value):
-        if name == "_jax_state":  # set after every step, and all that it holds is tracked already
+        if name == borrowed.state.found:  # set after every step; Keras tracks all that it holds already
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
     def make_train_function(self, force=False):
         made = self.train_function is not None and not force
-        if made or self.run_eagerly or not self.jit_compile or _compiler_options() is None:
+        # Several steps per execution are left to Keras, which from 3.16 on makes one program of them.
+        as_keras = self.run_eagerly or not self.jit_compile or self.steps_per_execution > 1
+        if made or as_keras or _compiler_options() is None:
             return super().make_train_function(force)
         step = jax.jit(self.train_step, donate_argnums=0, compiler_options=_compiler_options())
-        self.train_function = self._make_function(step)
+        self.train_function = lambda state, batches: step(state, next(batches))
 
     def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
         if not verbose and not callbacks:
             callbacks = _Quiet(add_history=True, model=self, verbose=0, epochs=kwargs.get("epochs", 1), steps=None)
-        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
+        history = super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
+        if borrowed.state.found is not None and borrowed.state.found not in vars(self):
+            borrowed.state.refuse("Keras does not set it")
+        return history
 
     def train_step(self, state, data):
         groups = (
@@ -172,8 +188,8 @@ class TrainingStep:
         return self._stateless_step(groups, state, data, training=False)
 
     def _stateless_step(self, groups, state, data, training):
-        pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
-        with _stateless(pairs) as scope:
+        variables, values = ([each for part in parts for each in part] for parts in (groups, state))
+        with _stateless(variables, values) as scope:
             self.run_step(data, training)
             logs = self.get_metrics_result()
         return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
@@ -217,5 +233,4 @@ def dropout(x, rate, seed_generator):
 
 
 def _cheap_bits():
-    """On one device: the bits of an array need not be divisible over devices, which triples their price."""
-    return contextlib.nullcontext() if keras.distribution.distribution() else jax.threefry_partitionable(False)
+    return contextlib.nullcontext() if keras.distribution.distribution() else borrowed.cheap_bits()

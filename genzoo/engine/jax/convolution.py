@@ -81,6 +81,10 @@ class _Axis(NamedTuple):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _down(axes, x, kernel):
+    return _strided(axes, x, kernel)
+
+
+def _strided(axes, x, kernel):
     return _convolve(x, kernel, [axis.stride for axis in axes], [axis.padding for axis in axes])
 
 
@@ -101,7 +105,7 @@ def _up(axes, y, kernel):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _across(axes, x, y):
     kernel = jax.ShapeDtypeStruct((*(axis.kernel for axis in axes), x.shape[3], y.shape[3]), x.dtype)
-    return jax.linear_transpose(functools.partial(_down.__wrapped__, axes, x), kernel)(y)[0]
+    return jax.linear_transpose(lambda kernel: _strided(axes, x, kernel), kernel)(y)[0]
 
 
 def _define_gradients(bilinear, by_first, by_second):

@@ -1,104 +1,110 @@
-"""Initial weights and zeros as on JAX, but made by NumPy: JAX compiles a program for every shape and function."""
+"""Initial weights that equal JAX' own but are drawn by NumPy: JAX compiles a program for every shape and function."""
 
-import contextlib
 import math
-import threading
 
 import jax
 import keras
 import numpy as np
-from jax import numpy as jnp
+from keras import initializers
 
-# Not jax.random: what Keras does to its numbers, it compiles too.
-from keras.src.backend.jax import random as keras_random
-from keras.src.backend.jax.random import jax_draw_seed
+from genzoo.engine import plain
+from genzoo.engine.jax import borrowed
 
 _CUT = 2.0  # standard deviations, where Keras truncates
+_KEPT_DEVIATION = 0.87962566103423978  # of a standard normal that is truncated there
+_SCALED = (
+    initializers.VarianceScaling,
+    initializers.GlorotNormal,
+    initializers.GlorotUniform,
+    initializers.HeNormal,
+    initializers.HeUniform,
+    initializers.LecunNormal,
+    initializers.LecunUniform,
+)
 _BLOCK = 2**14
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-@contextlib.contextmanager
-def initial_values():
-    """Inside, what Keras fills new arrays with is the same but for rounding, and comes without compiling.
+def initializer(given):
+    """A function with the values of a Keras initializer, up to rounding, that compiles nothing where it can."""
+    theirs = initializers.get(given)
+    if theirs is None or keras.distribution.distribution() is not None:
+        return theirs
 
-    In every thread, and until the outermost of these contexts ends.
-    """
-    _enter(1)
+    def values(shape, dtype=None):
+        ours = _values(theirs, tuple(shape), dtype or keras.config.floatx())
+        return theirs(shape, dtype=dtype) if ours is None else jax.device_put(ours)
+
+    return values
+
+
+def build_optimizer(optimizer, variables) -> None:
+    """As Keras builds it, but its zeros come without compiling."""
+    add_variable = optimizer.add_variable
+
+    def add(*args, **options):
+        options["initializer"] = initializer(options.get("initializer", "zeros"))
+        return add_variable(*args, **options)
+
+    optimizer.add_variable = add
     try:
-        yield
+        plain.build_optimizer(optimizer, variables)
     finally:
-        _enter(-1)
+        del optimizer.add_variable
 
 
-def _enter(change):
-    global _depth
-    with _lock:
-        _depth += change
-        for (module, name), function in _OURS.items():
-            setattr(module, name, function if _depth else _THEIRS[name])
+def _values(given, shape, dtype):
+    """The values of an initializer as an array, or None where NumPy cannot make them."""
+    kind = type(given)
+    if kind in (initializers.Zeros, initializers.Ones):
+        return (np.zeros if kind is initializers.Zeros else np.ones)(shape, dtype)
+    if dtype != "float32":
+        return None
+    if kind is initializers.Constant and isinstance(given.value, int | float):
+        return np.full(shape, given.value, dtype)
+    if not isinstance(getattr(given, "seed", None), int) or not borrowed.generator_is_threefry():
+        return None
+    key = np.array([given.seed & 0xFFFFFFFF, 0], "uint32")
+    if kind is initializers.RandomUniform:
+        return _between(key, shape, given.minval, given.maxval)
+    if kind is initializers.RandomNormal:
+        return _scaled(_normal(key, shape), given.stddev, given.mean)
+    if kind is initializers.TruncatedNormal:
+        return _scaled(_truncated_normal(key, shape), given.stddev, given.mean)
+    return _variance_scaled(given, key, shape) if kind in _SCALED else None
 
 
-_lock, _depth = threading.Lock(), 0
+def _variance_scaled(given, key, shape):
+    """``keras.initializers.VarianceScaling``, by whose rule Glorot's, He's and LeCun's initializers draw too."""
+    if getattr(given, "input_axes", None) is not None or getattr(given, "output_axes", None) is not None:
+        return None
+    field = math.prod(shape[:-2])
+    fan_in, fan_out = (shape[-2] * field, shape[-1] * field) if len(shape) > 1 else 2 * (shape or (1,))
+    fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
+    scale = given.scale / max(1.0, fans[given.mode])
+    if given.distribution == "uniform":
+        limit = math.sqrt(3.0 * scale)
+        return _between(key, shape, -limit, limit)
+    if given.distribution == "truncated_normal":
+        return _scaled(_truncated_normal(key, shape), math.sqrt(scale) / _KEPT_DEVIATION)
+    return _scaled(_normal(key, shape), math.sqrt(scale))
 
 
-def _uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
-    key = jax_draw_seed(seed)
-    if not _is_plain(key, shape, dtype, minval, maxval):
-        return _THEIRS["uniform"](shape, minval, maxval, dtype, key)
-    return jax.device_put(_between(key, shape, minval, maxval))
+def _normal(key, shape):
+    return _quantiles(_between(key, shape, np.nextafter(np.float32(-1), np.float32(0)), 1))
 
 
-def _normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    key = jax_draw_seed(seed)
-    if not _is_plain(key, shape, dtype, mean, stddev):
-        return _THEIRS["normal"](shape, mean, stddev, dtype, key)
-    drawn = _quantiles(_between(key, shape, np.nextafter(np.float32(-1), np.float32(0)), 1))
-    return _scaled(drawn, stddev, mean)
-
-
-def _truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    key = jax_draw_seed(seed)
-    if not _is_plain(key, shape, dtype, mean, stddev):
-        return _THEIRS["truncated_normal"](shape, mean, stddev, dtype, key)
+def _truncated_normal(key, shape):
     edge, inside = math.erf(_CUT / math.sqrt(2)), np.nextafter(np.float32(_CUT), np.float32(0))
-    return _scaled(np.clip(_quantiles(_between(key, shape, -edge, edge)), -inside, inside), stddev, mean)
+    return np.clip(_quantiles(_between(key, shape, -edge, edge)), -inside, inside)
 
 
-def _scaled(drawn, stddev, mean):
-    return jax.device_put(drawn * np.float32(stddev) + np.float32(mean))
-
-
-def _zeros(shape, dtype=None, **options):
-    return _filled("zeros", shape, dtype, options)
-
-
-def _ones(shape, dtype=None, **options):
-    return _filled("ones", shape, dtype, options)
-
-
-def _filled(name, shape, dtype, options):
-    as_keras_gives_them = isinstance(shape, tuple | list) and isinstance(dtype, str)
-    if options or not as_keras_gives_them:
-        return _THEIRS[name](shape, dtype, **options)
-    return jax.device_put(getattr(np, name)(shape, dtype))
-
-
-def _is_plain(key, shape, dtype, *parameters):
-    """Whether NumPy can draw it: a value, not a tracer, for JAX' usual generator, in float32, with numbers."""
-    return (
-        isinstance(key, jax.Array)
-        and not isinstance(key, jax.core.Tracer)
-        and (key.dtype, key.shape) == ("uint32", (2,))
-        and (jax.config.jax_default_prng_impl, jax.config.jax_threefry_partitionable) == ("threefry2x32", True)
-        and isinstance(shape, tuple | list)
-        and (dtype or keras.config.floatx()) == "float32"
-        and all(isinstance(number, int | float) for number in parameters)
-    )
+def _scaled(drawn, stddev, mean=0.0):
+    return drawn * np.float32(stddev) + np.float32(mean)
 
 
 def _between(key, shape, low, high):
-    """Uniform in [low, high): 23 random bits as the fraction of a float in [1, 2), and from there in one rounding."""
+    """Numbers uniform in [low, high): 23 random bits make a float in [1, 2), which is scaled with one rounding."""
     low, high = np.float32(low), np.float32(high)
     fractions = (_bits(key, math.prod(shape)) >> np.uint32(9) | np.uint32(0x3F800000)).view("float32") - np.float32(1)
     scaled = (fractions.astype("float64") * (high - low) + low).astype("float32")
@@ -106,7 +112,7 @@ def _between(key, shape, low, high):
 
 
 def _quantiles(x):
-    """Of a normal distribution, by numbers uniform in (-1, 1): by JAX, in blocks of one shape."""
+    """Normal numbers from numbers uniform in (-1, 1). JAX computes them in blocks of one shape, so compiles once."""
     blocks = np.zeros((max(1, -(-x.size // _BLOCK)), _BLOCK), "float32")
     blocks.reshape(-1)[: x.size] = x.reshape(-1)
     with jax.ensure_compile_time_eval():
@@ -120,7 +126,7 @@ def _quantiles_of_block(x):
 
 
 def _bits(key, count):
-    """Threefry-2x32 (Salmon et al. 2011) of the numbers from 0 on, its two words made one, as ``jax.random.bits``."""
+    """The bits of ``jax.random.bits``: Threefry-2x32 (Salmon et al. 2011) of 0, 1, 2 ..., the two words xored."""
     first, second = np.asarray(key)
     keys = first, second, first ^ second ^ np.uint32(0x1BD11BDA)
     x, y = np.full(count, first), np.arange(count, dtype="uint32") + second
@@ -132,13 +138,3 @@ def _bits(key, count):
         x += keys[(i + 1) % 3]
         y += keys[(i + 2) % 3] + np.uint32(i + 1)
     return x ^ y
-
-
-_OURS = {
-    (keras_random, "uniform"): _uniform,
-    (keras_random, "normal"): _normal,
-    (keras_random, "truncated_normal"): _truncated_normal,
-    (jnp, "zeros"): _zeros,
-    (jnp, "ones"): _ones,
-}
-_THEIRS = {name: getattr(module, name) for module, name in _OURS}

@@ -3,10 +3,11 @@
 import keras
 import tensorflow as tf
 
+from genzoo.engine.moments import build_optimizer  # noqa: F401
 from genzoo.engine.plain import (  # noqa: F401
     dense,
     fill,
-    initial_values,
+    initializer,
     normal,
     normalise,
     pin_seeds,
@@ -63,7 +64,7 @@ def _any_batch_size(fn, **options):
         tensors = [tf.convert_to_tensor(x) for x in given]
         if kind not in graphs:
             specs = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in tensors]
-            # By positions alone: a concrete function of arguments with defaults fails, and starts anew, at every call.
+            # Of positional arguments only: TensorFlow tries a concrete function with defaults twice at every call.
             graph = tf.function(lambda *tensors: fn(*tensors), autograph=False, **options)
             graphs[kind] = graph.get_concrete_function(*specs)
         return graphs[kind](*tensors)
@@ -72,6 +73,11 @@ def _any_batch_size(fn, **options):
 
 
 class TrainingStep:
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Where its variables lie, and so where it trains.
+        self._strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+
     def train_step(self, data):
         self.run_step(data, training=True)
         return self.get_metrics_result()
@@ -81,11 +87,11 @@ class TrainingStep:
         return self.get_metrics_result()
 
     def fit(self, *args, **kwargs):
-        with self.distribute_strategy.scope():  # where the data set finds it
+        with self._scope():  # where the data set finds the strategy
             return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
-        with self.distribute_strategy.scope():
+        with self._scope():
             return super().evaluate(*args, **kwargs)
 
     def make_train_function(self, force=False):
@@ -98,14 +104,15 @@ class TrainingStep:
             super().make_test_function(force)
             self.test_function = self._direct(self.test_step) or self.test_function
 
+    def _scope(self):
+        return (self._strategy or tf.distribute.get_strategy()).scope()
+
     def _direct(self, step):
-        """A step without what Keras wraps around it for replicas and for several steps per call; else None."""
-        if (
-            self.run_eagerly
-            or self.steps_per_execution > 1
-            or tf.distribute.has_strategy()
-            or self._distribute_strategy
-        ):
+        """A function of batches that runs the step alone; None where Keras' own is needed.
+
+        Keras' function also serves replicas and several steps per call, which costs time at every step.
+        """
+        if self.run_eagerly or self.steps_per_execution > 1 or tf.distribute.has_strategy() or self._strategy:
             return None
         on_tensors = _any_batch_size(lambda *data: step(data), jit_compile=self.jit_compile)
         on_data = tf.function(step, jit_compile=self.jit_compile, reduce_retracing=True, autograph=False)

@@ -34,7 +34,7 @@ def batch_norm(x, scale, offset, axis, epsilon):
 
 
 def leaky_relu(x, negative_slope):
-    """Without the path by which TensorFlow sends zeros back through the network in a second derivative."""
+    """TensorFlow's own, without its second derivative: that is 0, and TensorFlow sends it back through the network."""
 
     @tf.custom_gradient
     def apply(x):

@@ -1,24 +1,28 @@
 """Batches of arrays for TensorFlow, cut in Python: for memory that is at hand, ``tf.data`` costs more than it hides."""
 
+import functools
+
 import tensorflow as tf
 
-try:
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-except ImportError:  # Keras has moved it; a data set goes through tf.data then
-    PyDatasetAdapter = None
+from genzoo.engine.tensorflow import borrowed
 
 
 def feed(batches):
-    return batches if PyDatasetAdapter is None else _Feed(batches)
+    names = borrowed.data_adapter, borrowed.get_iterator, borrowed.get_data_adapter
+    return batches if any(name.found is None for name in names) else _adapter_class()(batches)
 
 
-if PyDatasetAdapter is not None:
-
-    class _Feed(PyDatasetAdapter):
+@functools.cache
+def _adapter_class():
+    class Feed(borrowed.data_adapter.found):
         """A Keras data adapter that hands out a Python iterable instead of a ``tf.data.Dataset``."""
 
         def get_tf_dataset(self):
-            return super().get_tf_dataset() if tf.distribute.has_strategy() else _Tensors(self._get_iterator)
+            if tf.distribute.has_strategy():
+                return super().get_tf_dataset()
+            return _Tensors(lambda: borrowed.get_iterator.found(self))
+
+    return Feed
 
 
 class _Tensors:

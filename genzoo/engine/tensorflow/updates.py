@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
-from genzoo.engine import plain
+from genzoo.engine import moments, plain
 
 
 def update(optimizer, gradients, variables) -> None:
     kernel = {keras.optimizers.Adam: _adam, keras.optimizers.SGD: _sgd}.get(type(optimizer))
-    if kernel is None or not _is_plain(optimizer, gradients, variables):
+    if kernel is None or not _is_plain(optimizer, gradients, variables) or not _moments_are_known(optimizer):
         optimizer.apply(gradients, variables)
         return
     pairs = [(v.value.handle, g) for v, g in zip(variables, gradients, strict=True)]
@@ -20,10 +20,17 @@ def _is_plain(optimizer, gradients, variables):
     return (
         not tf.distribute.has_strategy()
         and not plain.has_extras(optimizer)
-        and list(map(id, getattr(optimizer, "_trainable_variables", ()))) == list(map(id, variables))
+        and moments.is_built_for(optimizer, variables)
         and all(v.dtype == "float32" and v.constraint is None and not v.overwrite_with_gradient for v in variables)
         and all(isinstance(g, tf.Tensor) and g.dtype == tf.float32 for g in gradients)
     )
+
+
+def _moments_are_known(optimizer):
+    with tf.init_scope():  # the check makes an update, which is no part of the step
+        if type(optimizer) is keras.optimizers.Adam:
+            return moments.of_adam.found is not None
+        return not optimizer.momentum or moments.of_sgd.found is not None
 
 
 def _adam(optimizer, pairs, learning_rate):
@@ -35,8 +42,7 @@ def _adam(optimizer, pairs, learning_rate):
         "beta2_power": optimizer.beta_2**step,
         "epsilon": optimizer.epsilon,
     }
-    slots = _slots(optimizer, 2 * len(pairs))
-    for (variable, gradient), m, v in zip(pairs, slots[::2], slots[1::2], strict=True):
+    for (variable, gradient), m, v in zip(pairs, *_handles(optimizer, len(pairs), 2), strict=True):
         tf.raw_ops.ResourceApplyAdam(var=variable, m=m, v=v, grad=gradient, lr=learning_rate, **constants)
 
 
@@ -46,10 +52,9 @@ def _sgd(optimizer, pairs, learning_rate):
             tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=learning_rate, delta=gradient)
         return
     options = {"lr": learning_rate, "momentum": optimizer.momentum, "use_nesterov": optimizer.nesterov}
-    for (variable, gradient), moment in zip(pairs, _slots(optimizer, len(pairs)), strict=True):
+    for (variable, gradient), moment in zip(pairs, *_handles(optimizer, len(pairs), 1), strict=True):
         tf.raw_ops.ResourceApplyKerasMomentum(var=variable, accum=moment, grad=gradient, **options)
 
 
-def _slots(optimizer, count):
-    """The moments, which follow the step counter and the learning rate."""
-    return [v.value.handle for v in optimizer.variables[-count:]]
+def _handles(optimizer, count, kinds):
+    return [[moment.value.handle for moment in each] for each in moments.moments_of(optimizer, count, kinds)]

@@ -1,4 +1,4 @@
-"""PyTorch: eager at first, then steps are replayed. Gradients are recorded inside ``record`` and nowhere else."""
+"""PyTorch: the first steps run eagerly, later ones are replayed. Only ``record`` makes autograd record."""
 
 import itertools
 
@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from genzoo.data.batches import power_of_two, split_batch
-from genzoo.engine.plain import initial_values, padded, weights_kept  # noqa: F401  (some are offered as they are)
+from genzoo.engine.moments import build_optimizer  # noqa: F401
+from genzoo.engine.plain import initializer, padded, weights_kept  # noqa: F401  (some are offered as they are)
+from genzoo.engine.torch import borrowed
 from genzoo.engine.torch.arithmetic import (  # noqa: F401
     batch_norm,
     conv,
@@ -65,7 +67,7 @@ def fill(array, tensor):
 
 
 def _tensor(array, device):
-    """On the device; on a CPU the array's own memory where PyTorch can use it, which Keras would copy."""
+    """The array as a tensor on the device. On a CPU they share memory where PyTorch can; Keras would copy."""
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         array = np.ascontiguousarray(array)
         if array.flags.writeable:
@@ -74,7 +76,7 @@ def _tensor(array, device):
 
 
 def _device():
-    """Where Keras puts tensors; asking it for every batch costs more than a small operation."""
+    """The device of Keras' tensors. Asking Keras for every batch costs more than a small operation."""
     return keras.ops.convert_to_tensor(0).device
 
 
@@ -103,12 +105,12 @@ def pin_seeds(layers):
     """
     for layer in layers:
         generator = getattr(layer, "seed_generator", None)
-        if generator is not None and generator._initial_seed is None:
-            generator._initial_seed = int(keras.ops.convert_to_numpy(generator.state)[0])
+        if isinstance(generator, keras.random.SeedGenerator) and borrowed.pin_seed.found is not None:
+            borrowed.pin_seed.found(generator)
 
 
 class _InLine(keras.callbacks.Callback):
-    """Keeps Keras from running callbacks in a second thread: waiting for it costs more than they do."""
+    """Listens to batches. Where no callback does, Keras runs all of them in a second thread, which takes longer."""
 
     def on_train_batch_end(self, batch, logs=None):
         pass
@@ -176,7 +178,7 @@ class TrainingStep:
         def state():
             return [v.value for v in (*self.variables, *self.metrics_variables, *self.optimizer.variables)]
 
-        # PyTorch's own layers, which a network may hold, behave as the module's mode says.
+        # One for each mode of the module, because PyTorch's own layers, which a network may hold, obey it.
         recorded = {mode: Recorded(step, state) for mode in (True, False)}
 
         def replayed(batch):

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from genzoo.engine import plain
 from genzoo.engine.subpixel import MOST_CHANNELS, blocks
+from genzoo.engine.torch import borrowed
 
 
 def dense(x, kernel, bias=None):
@@ -42,14 +43,20 @@ def conv_transpose(x, kernel, bias=None, *, strides, padding, data_format):
 
 
 def batch_norm(x, scale, offset, axis, epsilon):
+    native = borrowed.native_batch_norm.found
+    if native is None:
+        return plain.batch_norm(x, scale, offset, axis, epsilon)
     x, scale, offset = _tensors(x, scale, offset)
-    x, mean, inverse = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, None, None, True, 0.0, epsilon)
+    x, mean, inverse = native(x.movedim(axis, 1), scale, offset, None, None, True, 0.0, epsilon)
     return x.movedim(1, axis), mean, (inverse**-2 - epsilon).clamp(min=0)
 
 
 def normalise(x, mean, variance, scale, offset, axis, epsilon):
+    native = borrowed.native_batch_norm.found
+    if native is None:
+        return plain.normalise(x, mean, variance, scale, offset, axis, epsilon)
     x, mean, variance, scale, offset = _tensors(x, mean, variance, scale, offset)
-    x, *_ = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, mean, variance, False, 0.0, epsilon)
+    x, *_ = native(x.movedim(axis, 1), scale, offset, mean, variance, False, 0.0, epsilon)
     return x.movedim(1, axis)
 
 
@@ -60,9 +67,9 @@ def leaky_relu(x, negative_slope):
 
 
 class _LeakyReLU(torch.autograd.Function):
-    """PyTorch's own, but for its second derivative: none, where PyTorch sends zeros back through the whole network.
+    """PyTorch's own, without its second derivative: that is 0, and PyTorch sends it back through the whole network.
 
-    It keeps its result, not what came in, so that a recording may write the one over the other.
+    It keeps its result and not its input, so that a recording may write the result over the input.
     """
 
     @staticmethod
@@ -75,7 +82,10 @@ class _LeakyReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         (result,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(gradient, result.detach(), ctx.slope, False), None
+        native = borrowed.leaky_relu_backward.found
+        if native is None:
+            return torch.where(result.detach() > 0, gradient, ctx.slope * gradient), None
+        return native(gradient, result.detach(), ctx.slope, False), None
 
 
 def _has_subpixel_form(x, image_size, weight, strides):
@@ -111,7 +121,7 @@ class _Down(torch.autograd.Function):
 
 
 class _Up(torch.autograd.Function):
-    """A transposed convolution to images of few channels, as one of stride 1 to the pixels between two strides."""
+    """A transposed convolution to images of few channels, in its sub-pixel form; its gradient is ``_Down``."""
 
     @staticmethod
     def forward(ctx, features, weight, strides):
@@ -137,11 +147,13 @@ class _Up(torch.autograd.Function):
 def _by_weight(images, features, weight, strides, biased):
     """The gradients of a convolution from images to features by its weight and by its bias."""
     images, pads = _padded(images, weight, strides)
+    native = borrowed.convolution_backward.found
+    if native is None:
+        by_weight = torch.nn.grad.conv2d_weight(images, weight.shape, features, strides, pads)
+        return by_weight, features.sum((0, 2, 3)) if biased else None
     mask = [False, True, biased]
     biases = [weight.shape[0]] if biased else None
-    return torch.ops.aten.convolution_backward(
-        features, images, weight, biases, strides, pads, (1, 1), False, (0, 0), 1, mask
-    )[1:]
+    return native(features, images, weight, biases, strides, pads, (1, 1), False, (0, 0), 1, mask)[1:]
 
 
 def _tensors(*values):

@@ -1,11 +1,12 @@
 """Updates by Keras' Adam and SGD in one pass over memory."""
 
-import math
+import functools
 
 import keras
 import torch
 
-from genzoo.engine import plain
+from genzoo.engine import moments, plain
+from genzoo.engine.torch import borrowed
 
 _library = torch.library.Library("genzoo", "FRAGMENT")
 _library.define(
@@ -16,70 +17,72 @@ _library.define(
 
 def update(optimizer, gradients, variables):
     fused = _fused_update(optimizer)
-    if fused is None or not _plain_variables(gradients, variables):
+    if fused is None or not _plain_variables(optimizer, gradients, variables):
         return plain.update(optimizer, gradients, variables)
     # The fused kernels read memory in order, whatever the strides of a gradient.
     gradients = [gradient.contiguous() for gradient in gradients]
-    fused(optimizer, gradients, variables)
+    fused(optimizer, gradients, [variable.value for variable in variables])
     optimizer.iterations.assign_add(1)
 
 
 def _fused_update(optimizer):
-    """The function for Keras' own optimizer without extras, else None."""
+    """The function that does what Keras' own optimizer does; None for any other, and for one with extras."""
     if not optimizer.built or plain.has_extras(optimizer):
         return None
-    private = (optimizer, "_get_variable_index"), (torch, "_fused_adam_"), (torch, "_fused_sgd_")
-    if not all(hasattr(*each) for each in private):
+    if type(optimizer) is _own_class("Adam"):
+        needed = moments.of_adam, borrowed.adam_kernel
+    elif type(optimizer) is not _own_class("SGD"):
         return None
-    if _is(optimizer, keras.optimizers.Adam) and hasattr(optimizer, "_momentums"):
-        return _adam
-    if _is(optimizer, keras.optimizers.SGD):
-        return _sgd
-    return None
+    elif not optimizer.momentum:
+        needed = (borrowed.sgd_kernel,)
+    elif optimizer.nesterov:
+        needed = moments.of_sgd, borrowed.foreach_multiply, borrowed.foreach_add
+    else:
+        needed = moments.of_sgd, borrowed.sgd_kernel
+    if any(name.found is None for name in needed):
+        return None
+    return _adam if needed[0] is moments.of_adam else _sgd
 
 
-def _is(optimizer, public):
-    """Whether this is the optimizer itself, in Keras' subclass for PyTorch, and not one that extends it."""
-    own = type(optimizer)
-    return isinstance(optimizer, public) and own.__name__ == public.__name__ and own.__module__.startswith("keras.src.")
+@functools.cache
+def _own_class(name):
+    """The class of Keras' optimizer on PyTorch, which is another than its public one."""
+    return type(getattr(keras.optimizers, name)())
 
 
-def _plain_variables(gradients, variables):
-    return variables and all(
-        gradient is not None
-        and gradient.dtype == variable.value.dtype == torch.float32
-        and gradient.device.type in ("cpu", "cuda")
-        and variable.value.is_contiguous()
-        and variable.constraint is None
-        and not getattr(variable, "overwrite_with_gradient", False)
-        for gradient, variable in zip(gradients, variables, strict=True)
+def _plain_variables(optimizer, gradients, variables):
+    return (
+        variables
+        and moments.is_built_for(optimizer, variables)
+        and all(
+            gradient is not None
+            and gradient.dtype == variable.value.dtype == torch.float32
+            and gradient.device.type in ("cpu", "cuda")
+            and variable.value.is_contiguous()
+            and variable.constraint is None
+            and not getattr(variable, "overwrite_with_gradient", False)
+            for gradient, variable in zip(gradients, variables, strict=True)
+        )
     )
 
 
-def _slots(optimizer, slots, variables):
-    return [slots[optimizer._get_variable_index(variable)].value for variable in variables]
-
-
-def _adam(optimizer, gradients, variables):
-    values = [variable.value for variable in variables]
-    moments = [_slots(optimizer, slots, variables) for slots in (optimizer._momentums, optimizer._velocities)]
+def _adam(optimizer, gradients, values):
     step = (optimizer.iterations.value + 1).to(torch.float32)
+    # Epsilon is added before the correction in Keras, after it in PyTorch. So all of it goes into the learning rate.
     corrections = (1 - optimizer.beta_2**step).sqrt() / (1 - optimizer.beta_1**step)
-    # Epsilon is added before the correction in Keras, after it in PyTorch. So all of it goes into the learning rate,
-    # and PyTorch's own is that of a step infinitely late: none.
-    late = [torch.full((), math.inf, device=step.device)] * len(values)
-    torch._fused_adam_(
-        values, gradients, *moments, [], late, amsgrad=False, maximize=False, weight_decay=0.0,
-        lr=_learning_rate(optimizer) * corrections, beta1=optimizer.beta_1, beta2=optimizer.beta_2,
-        eps=optimizer.epsilon,
-    )  # fmt: skip
+    rate = _learning_rate(optimizer) * corrections
+    options = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+    borrowed.fused_adam(borrowed.adam_kernel.found, values, gradients, _moments(optimizer, values, 2), rate, *options)
 
 
-def _sgd(optimizer, gradients, variables):
-    values = [variable.value for variable in variables]
-    moments = _slots(optimizer, optimizer.momentums, variables) if optimizer.momentum else []
+def _sgd(optimizer, gradients, values):
+    (own,) = _moments(optimizer, values, 1) if optimizer.momentum else ([],)
     options = _learning_rate(optimizer), optimizer.momentum, optimizer.nesterov
-    torch.ops.genzoo.sgd_.default(values, gradients, moments, *options)
+    torch.ops.genzoo.sgd_.default(values, gradients, own, *options)
+
+
+def _moments(optimizer, values, kinds):
+    return [[moment.value for moment in each] for each in moments.moments_of(optimizer, len(values), kinds)]
 
 
 def _learning_rate(optimizer):
@@ -89,17 +92,14 @@ def _learning_rate(optimizer):
 @torch.no_grad()
 def _fused_sgd(values, gradients, moments, learning_rate, momentum, nesterov):
     rate = learning_rate.item()
-    options = {"weight_decay": 0.0, "nesterov": False, "maximize": False, "is_first_step": False}
-    if not momentum:
-        torch._fused_sgd_(values, gradients, [], momentum=0.0, lr=rate, dampening=0.0, **options)
-    elif nesterov:
-        torch._foreach_mul_(moments, momentum)
-        torch._foreach_add_(moments, gradients, alpha=-rate)
-        torch._foreach_add_(values, gradients, alpha=-rate)
-        torch._foreach_add_(values, moments, alpha=momentum)
-    else:
-        # In Keras the moments hold the learning rate; here it is what dampening leaves of a gradient.
-        torch._fused_sgd_(values, gradients, moments, momentum=momentum, lr=-1.0, dampening=1.0 + rate, **options)
+    if not nesterov or not momentum:
+        borrowed.fused_sgd(borrowed.sgd_kernel.found, values, gradients, moments, rate, momentum)
+        return
+    multiply, add = borrowed.foreach_multiply.found, borrowed.foreach_add.found
+    multiply(moments, momentum)
+    add(moments, gradients, alpha=-rate)
+    add(values, gradients, alpha=-rate)
+    add(values, moments, alpha=momentum)
 
 
 _library.impl("sgd_", _fused_sgd, "CompositeExplicitAutograd")
