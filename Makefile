@@ -15,7 +15,7 @@ SMOKE_ARGS ?= tests/engine/test_engine.py tests/engine/test_by_hand.py tests/mod
 # Keras for `make test-latest`: the nightly, or `keras` for the release.
 KERAS ?= keras-nightly
 
-.PHONY: demo test smoke test-floor test-latest lint install clean
+.PHONY: demo test smoke test-floor test-latest types lint install clean
 .DEFAULT_GOAL := demo
 
 demo: .venv-demo/ready
@@ -56,6 +56,11 @@ define smoke
 	KERAS_BACKEND=$$backend $(1)/bin/pytest -m "not slow" $(SMOKE_ARGS) || exit 1; \
 done
 endef
+
+# Ours, by pyproject.toml; then a script as a user's checker sees it, which reads Keras' source.
+types: install
+	.venv/bin/pyright --pythonpath .venv/bin/python
+	.venv/bin/pyright --pythonpath .venv/bin/python --project tests/types
 
 lint: install
 	.venv/bin/ruff check .

@@ -1,9 +1,12 @@
 """``AdversarialModel``: Algorithm 1 of Goodfellow et al. (2014), and what the field has since put in its two losses."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from genzoo import layers, losses, networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.model import GenerativeModel
 from genzoo.validation import choice, flag, fraction, needs, positive, positive_int
 
@@ -50,7 +53,7 @@ class AdversarialModel(GenerativeModel):
         spectral_norm: bool = False,
         updates: str = "alternating",
         ema_decay: float | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
@@ -82,38 +85,38 @@ class AdversarialModel(GenerativeModel):
                 "spectral_norm=False. Set penalty='gradient-penalty', as 'wgan-gp' has it, or spectral_norm=True."
             )
 
-    def build_generator(self, image_shape) -> keras.Model:
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         """The network from latents to images in [0, 1]."""
         raise NotImplementedError(f"{type(self).__name__} must define build_generator(image_shape).")
 
-    def build_discriminator(self, image_shape) -> keras.Model:
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         """The network from images in [0, 1] to logits ``(batch, 1)``; without batch normalisation if penalised."""
         raise NotImplementedError(f"{type(self).__name__} must define build_discriminator(image_shape).")
 
-    def generate(self, z, y=None, generator=None):
+    def generate(self, z: Tensor, y: Tensor | None = None, generator: keras.Model | None = None) -> Tensor:
         """Images for latents (and labels), from the generator or from its average."""
         return (generator or self.generator)(z)
 
-    def discriminate(self, x, y=None):
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Logits for images (and labels)."""
         return self.discriminator(x)
 
-    def judge(self, real, fake, y=None):
+    def judge(self, real: Tensor, fake: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits for real images and logits for generated ones."""
         return self.discriminate(real, y), self.discriminate(fake, y)
 
-    def judge_as_one(self, real, fake, y=None):
+    def judge_as_one(self, real: Tensor, fake: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The same in one batch, for networks of matrix products, which read their weights once for both."""
         both, y = ops.concatenate([real, fake]), None if y is None else ops.concatenate([y, y])
         return tuple(ops.split(self.discriminate(both, y), 2))
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         self.generator = self.build_generator(image_shape)
         self.discriminator = self.build_discriminator(image_shape)
         if self.ema_decay is not None:
             self.generator_ema = networks.frozen_copy(self.generator, "generator_ema")
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         if self.spectral_norm and self.is_training:
             layers.power_iteration(self.discriminator)
         turns = {"alternating": self._take_turns, "shared-fakes": self._share_fakes, "simultaneous": self._share_all}
@@ -147,7 +150,7 @@ class AdversarialModel(GenerativeModel):
         self.minimize(lambda _, fake: objective.generator(fake), "generator", through=(judged, generated))
         self.minimize(self._discriminator_objective, "discriminator", through=(judged,))
 
-    def discriminator_loss(self, real, fake, y=None):
+    def discriminator_loss(self, real: Tensor, fake: Tensor, y: Tensor | None = None) -> Tensor:
         """The objective's loss on real and generated images, and the penalty."""
         loss = self._discriminator_objective(*self.judge(real, fake, y))
         return loss if self.penalty is None else loss + self.penalty_weight * self._slope_penalty(real, fake, y)
@@ -157,11 +160,11 @@ class AdversarialModel(GenerativeModel):
         smoothed = {"real_target": 1.0 - self.label_smoothing} if objective.smooths else {}
         return objective.discriminator(real_logits, fake_logits, **smoothed)
 
-    def generator_loss(self, fake, y=None):
+    def generator_loss(self, fake: Tensor, y: Tensor | None = None) -> Tensor:
         """The objective's loss on generated images."""
         return losses.OBJECTIVES[self.objective].generator(self.discriminate(fake, y))
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generate(z, y, self.generator if self.ema_decay is None else self.generator_ema)
 
     def _slope_penalty(self, real, fake, y):

@@ -4,13 +4,24 @@ The first have the names, arguments, weights and values of Keras' layers, and wi
 on some backends.
 """
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers, ops
 
 from genzoo import engine
+from genzoo.annotations import Tensor
+
+if TYPE_CHECKING:
+
+    class _Part(layers.Layer):
+        """What type checkers know of the mixins here: they are parts of a layer."""
+
+else:
+    _Part = object
 
 
-class _Weights:
+class _Weights(_Part):
     """A layer whose weights come from the engine's initializers, which have the values of Keras'."""
 
     def add_weight(self, shape=None, initializer=None, *args, **options):
@@ -21,7 +32,7 @@ class _Weights:
 class Dense(_Weights, layers.Dense):
     """``keras.layers.Dense``."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = engine.dense(inputs, self.kernel, self.bias)
         return x if self.activation is None else self.activation(x)
 
@@ -42,7 +53,7 @@ class _Images(_Weights):
 class Conv2D(_Images, layers.Conv2D):
     """``keras.layers.Conv2D``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self._convolve(engine.conv, inputs)
 
 
@@ -50,7 +61,7 @@ class Conv2D(_Images, layers.Conv2D):
 class Conv2DTranspose(_Images, layers.Conv2DTranspose):
     """``keras.layers.Conv2DTranspose``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self._convolve(engine.conv_transpose, inputs)
 
 
@@ -58,7 +69,7 @@ class Conv2DTranspose(_Images, layers.Conv2DTranspose):
 class BatchNormalization(_Weights, layers.BatchNormalization):
     """``keras.layers.BatchNormalization``."""
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         special = self.renorm or self.synchronized or mask is not None or not (self.scale and self.center)
         if special:
             return super().call(inputs, training=training, mask=mask)
@@ -77,7 +88,7 @@ class BatchNormalization(_Weights, layers.BatchNormalization):
 class Dropout(layers.Dropout):
     """``keras.layers.Dropout``. On a CPU its rate is rounded to a multiple of 1 / 65536."""
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.rate == 0 or self.noise_shape is not None:
             return super().call(inputs, training=training)
         return engine.dropout(inputs, self.rate, self.seed_generator)
@@ -87,7 +98,7 @@ class Dropout(layers.Dropout):
 class GaussianNoise(layers.GaussianNoise):
     """``keras.layers.GaussianNoise``."""
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.stddev == 0:
             return inputs
         noise = engine.normal(ops.shape(inputs), self.seed_generator)
@@ -98,11 +109,11 @@ class GaussianNoise(layers.GaussianNoise):
 class LeakyReLU(layers.LeakyReLU):
     """``keras.layers.LeakyReLU``."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return engine.leaky_relu(inputs, self.negative_slope)
 
 
-class _SpectralNorm:
+class _SpectralNorm(_Part):
     r"""Divides a layer's kernel by its largest singular value $\sigma$ (Miyato et al. 2018).
 
     Keras' own wrapper overwrites the kernel and moves its vector $u$ at every call in training. Here the kernel is the
@@ -149,7 +160,7 @@ class SpectralConv2D(_SpectralNorm, Conv2D):
     """``keras.layers.Conv2D`` whose kernel, as a matrix of output channels by the rest, has spectral norm 1."""
 
 
-def power_iteration(network) -> None:
+def power_iteration(network: keras.Model) -> None:
     """Moves the vector of every spectrally normalised layer of a network one step."""
     for layer in flattened(network):
         if isinstance(layer, _SpectralNorm):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from keras import ops
 
 from genzoo import engine
+from genzoo.annotations import Tensor
 
 
-def bernoulli_nll(x, logits):
+def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
     r"""Negative log-likelihood of images under independent Bernoulli pixels.
 
     $$-\log p(x \mid z) = \sum_i \operatorname{softplus}(\ell_i) - x_i \ell_i$$
@@ -31,7 +32,7 @@ def bernoulli_nll(x, logits):
     return ops.sum(ops.softplus(logits) - x * logits, axis=1)
 
 
-def continuous_bernoulli_nll(x, logits):
+def continuous_bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
     r"""Negative log-density under continuous Bernoulli pixels (Loaiza-Ganem and Cunningham, 2019).
 
     The Bernoulli's cross-entropy, normalised over [0, 1]. In logits $\ell$ its constant is
@@ -56,7 +57,7 @@ def continuous_bernoulli_nll(x, logits):
     return bernoulli_nll(x, logits) - _sum_per_example(log_constant)
 
 
-def continuous_bernoulli_mean(logits):
+def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
     r"""Mean of the continuous Bernoulli, $1 / (1 - e^{-\ell}) - 1 / \ell$, which is 1/2 at $\ell = 0$.
 
     Args:
@@ -71,7 +72,7 @@ def continuous_bernoulli_mean(logits):
     return ops.where(near, 0.5 + logits / 12.0, 0.5 + 0.5 / ops.tanh(safe / 2.0) - 1.0 / safe)
 
 
-def gaussian_nll(x, mean, log_variance):
+def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     r"""Negative log-density under independent Gaussians.
 
     $$-\log p(x) = \frac12 \sum_i \frac{(x_i - \mu_i)^2}{\sigma_i^2} + \log \sigma_i^2 + \log 2\pi$$
@@ -89,7 +90,7 @@ def gaussian_nll(x, mean, log_variance):
     return 0.5 * _sum_per_example(squares + log_variance + math.log(2.0 * math.pi))
 
 
-def standard_normal_kl(mean, log_variance):
+def standard_normal_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     r"""$D_{KL}[N(\mu, \sigma^2) \,\|\, N(0, 1)] = \frac12 (\mu^2 + \sigma^2 - 1 - \log \sigma^2)$ of every latent.
 
     Args:
@@ -103,7 +104,7 @@ def standard_normal_kl(mean, log_variance):
     return 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
 
 
-def free_bits(kl, minimum: float):
+def free_bits(kl: Tensor, minimum: float) -> Tensor:
     r"""KL of which ``minimum`` nats per latent cost nothing extra (Kingma et al. 2016, equation 15).
 
     $$\sum_j \max(\lambda, E_x D_{KL}[q(z_j \mid x) \,\|\, p(z_j)])$$
@@ -118,7 +119,7 @@ def free_bits(kl, minimum: float):
     return ops.sum(ops.maximum(ops.mean(kl, axis=0), minimum))
 
 
-def log_mean_exp(log_weights):
+def log_mean_exp(log_weights: Tensor) -> Tensor:
     r"""$\log \frac1K \sum_k w_k$, the importance-weighted bound of Burda et al. (2016), equation 8.
 
     Args:
@@ -130,7 +131,7 @@ def log_mean_exp(log_weights):
     return ops.logsumexp(log_weights, axis=1) - math.log(log_weights.shape[1])
 
 
-def discriminator_cross_entropy(real_logits, fake_logits, real_target: float = 1.0):
+def discriminator_cross_entropy(real_logits: Tensor, fake_logits: Tensor, real_target: float = 1.0) -> Tensor:
     r"""The discriminator's loss of Goodfellow et al. (2014), $-\log D(x) - \log(1 - D(G(z)))$, averaged.
 
     Args:
@@ -148,12 +149,12 @@ def discriminator_cross_entropy(real_logits, fake_logits, real_target: float = 1
     return ops.mean(real) + ops.mean(ops.softplus(fake_logits))
 
 
-def generator_minimax(fake_logits):
+def generator_minimax(fake_logits: Tensor) -> Tensor:
     r"""The generator's side of the minimax game, $\log(1 - D(G(z)))$, averaged; its gradient fades where D wins."""
     return -ops.mean(ops.softplus(ops.cast(fake_logits, "float32")))
 
 
-def generator_cross_entropy(fake_logits):
+def generator_cross_entropy(fake_logits: Tensor) -> Tensor:
     r"""The generator's non-saturating loss, $-\log D(G(z))$, averaged.
 
     Args:
@@ -165,29 +166,29 @@ def generator_cross_entropy(fake_logits):
     return ops.mean(ops.softplus(-ops.cast(fake_logits, "float32")))
 
 
-def discriminator_least_squares(real_logits, fake_logits, real_target: float = 1.0):
+def discriminator_least_squares(real_logits: Tensor, fake_logits: Tensor, real_target: float = 1.0) -> Tensor:
     r"""$\frac12 (D(x) - b)^2 + \frac12 D(G(z))^2$ with $b$ = ``real_target``, averaged (Mao et al. 2017)."""
     real_logits, fake_logits = ops.cast(real_logits, "float32"), ops.cast(fake_logits, "float32")
     return 0.5 * (ops.mean(ops.square(real_logits - real_target)) + ops.mean(ops.square(fake_logits)))
 
 
-def generator_least_squares(fake_logits):
+def generator_least_squares(fake_logits: Tensor) -> Tensor:
     r"""$\frac12 (D(G(z)) - 1)^2$, averaged (Mao et al. 2017)."""
     return 0.5 * ops.mean(ops.square(ops.cast(fake_logits, "float32") - 1.0))
 
 
-def discriminator_hinge(real_logits, fake_logits):
+def discriminator_hinge(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     r"""$\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))$, averaged (Lim and Ye 2017, Miyato et al. 2018)."""
     real_logits, fake_logits = ops.cast(real_logits, "float32"), ops.cast(fake_logits, "float32")
     return ops.mean(ops.relu(1.0 - real_logits)) + ops.mean(ops.relu(1.0 + fake_logits))
 
 
-def discriminator_wasserstein(real_logits, fake_logits):
+def discriminator_wasserstein(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     r"""$D(G(z)) - D(x)$, averaged: minus the critic's estimate of the Wasserstein distance (Arjovsky et al. 2017)."""
     return ops.mean(ops.cast(fake_logits, "float32")) - ops.mean(ops.cast(real_logits, "float32"))
 
 
-def generator_wasserstein(fake_logits):
+def generator_wasserstein(fake_logits: Tensor) -> Tensor:
     r"""$-D(G(z))$, averaged; the generator's loss of the hinge objective too."""
     return -ops.mean(ops.cast(fake_logits, "float32"))
 
@@ -215,7 +216,7 @@ OBJECTIVES = {
 }
 
 
-def gradient_penalty(critic: Callable, real, fake, mix):
+def gradient_penalty(critic: Callable, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     r"""$E (\|\nabla D(\hat x)\|_2 - 1)^2$ at $\hat x = u x + (1 - u) G(z)$ (Gulrajani et al. 2017).
 
     Args:
@@ -230,12 +231,12 @@ def gradient_penalty(critic: Callable, real, fake, mix):
     return ops.mean(ops.square(_slope(critic, mix * real + (1.0 - mix) * fake) - 1.0))
 
 
-def r1_penalty(critic: Callable, real):
+def r1_penalty(critic: Callable, real: Tensor) -> Tensor:
     r"""$\frac12 E \|\nabla D(x)\|_2^2$ at real images (Mescheder et al. 2018, equation 9)."""
     return 0.5 * ops.mean(_sum_per_example(ops.square(engine.input_gradient(critic, real))))
 
 
-def dragan_penalty(critic: Callable, real, noise, mix):
+def dragan_penalty(critic: Callable, real: Tensor, noise: Tensor, mix: Tensor) -> Tensor:
     r"""$E (\|\nabla D(x + \delta)\|_2 - 1)^2$ around real images (Kodali et al. 2017).
 
     $\delta$ is as in the authors' code, somewhere on the way to half the data's standard deviation times uniform noise;

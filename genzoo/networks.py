@@ -6,10 +6,13 @@ Images are in [0, 1]. Outputs that enter a loss are float32 under every dtype po
 """
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import (
     BatchNormalization,
     Conv2D,
@@ -24,7 +27,9 @@ from genzoo.layers import (
 # Encoders and decoders.
 
 
-def dense_encoder(image_shape, hidden_dims, latent_dim: int, activation="relu", num_classes: int = 0) -> keras.Model:
+def dense_encoder(
+    image_shape: ImageShape, hidden_dims: Iterable[int], latent_dim: int, activation: Any = "relu", num_classes: int = 0
+) -> keras.Model:
     """Hidden layers and two heads: images to ``(mean, log_variance)``, each ``(batch, latent_dim)``."""
     images = keras.Input(image_shape)
     inputs, hidden = _with_labels(images, layers.Flatten()(images), num_classes)
@@ -33,7 +38,9 @@ def dense_encoder(image_shape, hidden_dims, latent_dim: int, activation="relu", 
     return keras.Model(inputs, _gaussian_heads(hidden, latent_dim), name="encoder")
 
 
-def dense_decoder(latent_dim: int, hidden_dims, image_shape, activation="relu", num_classes: int = 0) -> keras.Model:
+def dense_decoder(
+    latent_dim: int, hidden_dims: Iterable[int], image_shape: ImageShape, activation: Any = "relu", num_classes: int = 0
+) -> keras.Model:
     """Hidden layers: latents ``(batch, latent_dim)`` to one number per pixel, such as its logit."""
     z = keras.Input((latent_dim,))
     inputs, hidden = _with_labels(z, z, num_classes)
@@ -43,7 +50,7 @@ def dense_decoder(latent_dim: int, hidden_dims, image_shape, activation="relu", 
     return keras.Model(inputs, layers.Reshape(image_shape)(logits), name="decoder")
 
 
-def conv_encoder(image_shape, hidden_dim: int, latent_dim: int, filters: int = 32) -> keras.Model:
+def conv_encoder(image_shape: ImageShape, hidden_dim: int, latent_dim: int, filters: int = 32) -> keras.Model:
     """Strided 4x4 convolutions down to 4x4 and two dense layers (Burgess et al. 2018, appendix A.1).
 
     Returns:
@@ -58,7 +65,7 @@ def conv_encoder(image_shape, hidden_dim: int, latent_dim: int, filters: int = 3
     return keras.Model(images, _gaussian_heads(x, latent_dim, _dense), name="encoder")
 
 
-def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 32) -> keras.Model:
+def conv_decoder(latent_dim: int, hidden_dim: int, image_shape: ImageShape, filters: int = 32) -> keras.Model:
     """The encoder's mirror image: latents to one number per pixel."""
     channels, axis = spatial(image_shape)[2:]
     *larger, base = _halved_sizes(image_shape)
@@ -83,7 +90,9 @@ def conv_decoder(latent_dim: int, hidden_dim: int, image_shape, filters: int = 3
 # Generators and discriminators.
 
 
-def dense_generator(latent_dim: int, hidden_dims, image_shape, initializer="he_uniform") -> keras.Model:
+def dense_generator(
+    latent_dim: int, hidden_dims: Iterable[int], image_shape: ImageShape, initializer: Any = "he_uniform"
+) -> keras.Model:
     """ReLU layers and a sigmoid: latents to images."""
     z = x = keras.Input((latent_dim,))
     for units in hidden_dims:
@@ -91,13 +100,15 @@ def dense_generator(latent_dim: int, hidden_dims, image_shape, initializer="he_u
     return keras.Model(z, sigmoid_image(x, image_shape, initializer), name="generator")
 
 
-def sigmoid_image(x, image_shape, initializer="he_uniform"):
+def sigmoid_image(x: Tensor, image_shape: ImageShape, initializer: Any = "he_uniform") -> Tensor:
     """A dense layer of one sigmoid per pixel, in float32."""
     options = {"activation": "sigmoid", "kernel_initializer": initializer, "dtype": "float32"}
     return layers.Reshape(image_shape, dtype="float32")(Dense(math.prod(image_shape), **options)(x))
 
 
-def dense_discriminator(image_shape, hidden_dims, dropout: float = 0.0, spectral_norm: bool = False) -> keras.Model:
+def dense_discriminator(
+    image_shape: ImageShape, hidden_dims: Iterable[int], dropout: float = 0.0, spectral_norm: bool = False
+) -> keras.Model:
     """Leaky ReLU layers: images to one logit, ``(batch, 1)``."""
     dense = SpectralDense if spectral_norm else Dense
     images = keras.Input(image_shape)
@@ -107,18 +118,18 @@ def dense_discriminator(image_shape, hidden_dims, dropout: float = 0.0, spectral
     return keras.Model(images, logit(x, spectral_norm), name="discriminator")
 
 
-def uniform_weights(bound: float):
+def uniform_weights(bound: float) -> keras.initializers.Initializer:
     """Initial weights uniform in plus and minus this."""
     return keras.initializers.RandomUniform(-bound, bound)
 
 
-def logit(x, spectral_norm: bool = False, initializer="glorot_uniform"):
+def logit(x: Tensor, spectral_norm: bool = False, initializer: Any = "glorot_uniform") -> Tensor:
     """One number per example, in float32."""
     dense = SpectralDense if spectral_norm else Dense
     return dense(1, kernel_initializer=initializer, dtype="float32")(x)
 
 
-def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
+def maxout(x: Tensor, units: int, pieces: int = 5, spectral_norm: bool = False) -> Tensor:
     """A layer of the largest of ``pieces`` linear units each (Goodfellow et al. 2013).
 
     Weights start uniform in 0.005, as in the code of Goodfellow et al. (2014).
@@ -128,7 +139,7 @@ def maxout(x, units: int, pieces: int = 5, spectral_norm: bool = False):
     return ops.max(layers.Reshape((units, pieces))(x), axis=-1)
 
 
-def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes: int = 0) -> keras.Model:
+def dcgan_generator(latent_dim: int, image_shape: ImageShape, filters: int = 64, num_classes: int = 0) -> keras.Model:
     """Dense to a quarter of the size, then transposed 5x5 convolutions: latents to images."""
     height, width, channels, axis = spatial(image_shape)
     if height % 4 or width % 4:
@@ -151,7 +162,7 @@ def dcgan_generator(latent_dim: int, image_shape, filters: int = 64, num_classes
     return keras.Model(inputs, layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
 
-def dcgan_features(images, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False):
+def dcgan_features(images: Tensor, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False) -> Tensor:
     """The discriminator's strided 5x5 convolutions with dropout: images to flat features, symbolically."""
     conv = SpectralConv2D if spectral_norm else Conv2D
     x = layers.Rescaling(2.0, -1.0)(images)  # to the range of a tanh, as the paper trains
@@ -161,7 +172,7 @@ def dcgan_features(images, filters: int = 64, dropout: float = 0.3, spectral_nor
     return layers.Flatten()(x)
 
 
-def with_label_maps(images, labels):
+def with_label_maps(images: Tensor, labels: Tensor) -> Tensor:
     """Images and one-hot labels, symbolically, to images with one constant map per class beside their channels."""
     height, width, _, axis = spatial(images.shape[1:])
     maps = ops.reshape(labels, (-1, 1, 1, labels.shape[-1]) if axis == -1 else (-1, labels.shape[-1], 1, 1))
@@ -170,7 +181,7 @@ def with_label_maps(images, labels):
 
 
 def dcgan_discriminator(
-    image_shape, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False
+    image_shape: ImageShape, filters: int = 64, dropout: float = 0.3, spectral_norm: bool = False
 ) -> keras.Model:
     """Images to one logit, ``(batch, 1)``."""
     images = keras.Input(image_shape)
@@ -218,11 +229,12 @@ def _halved_sizes(image_shape):
     """``[(height, width), ...]`` from the image until the shorter side is at most 4, halving and rounding up."""
     sizes = [spatial(image_shape)[:2]]
     while min(sizes[-1]) > 4:
-        sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+        height, width = sizes[-1]
+        sizes.append((-(-height // 2), -(-width // 2)))
     return sizes
 
 
-def spatial(image_shape):
+def spatial(image_shape: Sequence[int]) -> tuple[int, int, int, int]:
     """``(height, width, channels, channel axis)``, wherever the channels are."""
     if keras.config.image_data_format() == "channels_first":
         channels, height, width = image_shape

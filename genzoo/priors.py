@@ -7,8 +7,10 @@ import math
 
 from keras import ops
 
+from genzoo.annotations import Tensor
 
-def gaussian_mixture(normal, part, parts: int):
+
+def gaussian_mixture(normal: Tensor, part: Tensor, parts: int) -> Tensor:
     """Long Gaussians that point away from the origin: 2.5 along by 0.5 across, at distance 7.
 
     Args:
@@ -22,7 +24,7 @@ def gaussian_mixture(normal, part, parts: int):
     return _turned(7.0 + 2.5 * normal[:, 0], 0.5 * normal[:, 1], 2.0 * math.pi * part / parts)
 
 
-def swiss_roll(uniform, part, parts: int):
+def swiss_roll(uniform: Tensor, part: Tensor, parts: int) -> Tensor:
     """Two turns of a spiral out to radius 15, even along its length, nearly; the parts follow each other along it.
 
     Args:

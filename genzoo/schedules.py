@@ -6,18 +6,20 @@ length in steps, and returns a float32 scalar tensor in [0, 1].
 
 from keras import ops
 
+from genzoo.annotations import Tensor
 
-def constant(step, steps: int):
+
+def constant(step: Tensor, steps: int) -> Tensor:
     """1, always."""
     return ops.ones_like(ops.cast(step, "float32"))
 
 
-def linear(step, steps: int):
+def linear(step: Tensor, steps: int) -> Tensor:
     """From 0 to 1 in ``steps`` steps, then 1 (Sønderby et al. 2016; the capacity of Burgess et al. 2018)."""
     return ops.minimum(ops.cast(step, "float32") / steps, 1.0)
 
 
-def sigmoid(step, steps: int):
+def sigmoid(step: Tensor, steps: int) -> Tensor:
     r"""$1 / (1 + e^{-12 (t - 1/2)})$ of $t$ = ``step / steps``: 0.002 at 0, 1/2 halfway, 0.998 at ``steps``.
 
     The logistic curve of Bowman et al. (2016).
@@ -25,7 +27,7 @@ def sigmoid(step, steps: int):
     return ops.sigmoid(12.0 * (ops.cast(step, "float32") / steps - 0.5))
 
 
-def cyclical(step, steps: int):
+def cyclical(step: Tensor, steps: int) -> Tensor:
     """In every cycle of ``steps`` steps from 0 to 1 in the first half, then 1 (Fu et al. 2019, R = 0.5)."""
     return ops.minimum(2.0 * ops.cast(step % steps, "float32") / steps, 1.0)
 

@@ -5,11 +5,13 @@ because a Gaussian may learn its standard deviation with the networks.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from genzoo import losses
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.model import GenerativeModel
 from genzoo.validation import choice, positive, positive_int
 
@@ -25,11 +27,11 @@ class _Pixels(keras.Layer):
 class Bernoulli(_Pixels):
     """Black and white pixels; the decoder gives logits."""
 
-    def nll(self, x, output):
+    def nll(self, x: Tensor, output: Tensor) -> Tensor:
         """Negative log-likelihood ``(batch,)`` of images, in nats."""
         return losses.bernoulli_nll(x, output)
 
-    def mean(self, output):
+    def mean(self, output: Tensor) -> Tensor:
         """The mean image, in [0, 1]."""
         return ops.sigmoid(output)
 
@@ -37,11 +39,11 @@ class Bernoulli(_Pixels):
 class ContinuousBernoulli(_Pixels):
     """Grey pixels in [0, 1]; the decoder gives logits."""
 
-    def nll(self, x, output):
+    def nll(self, x: Tensor, output: Tensor) -> Tensor:
         """Negative log-density ``(batch,)`` of images, in nats."""
         return losses.continuous_bernoulli_nll(x, output)
 
-    def mean(self, output):
+    def mean(self, output: Tensor) -> Tensor:
         """The mean image, in [0, 1]."""
         return losses.continuous_bernoulli_mean(output)
 
@@ -53,16 +55,16 @@ class Gaussian(_Pixels):
         sigma: standard deviation of every pixel, or None to learn one for all (Rybkin et al. 2021), from 1 on.
     """
 
-    def __init__(self, sigma: float | None = None, **kwargs):
+    def __init__(self, sigma: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         start = keras.initializers.Constant(2.0 * math.log(sigma or 1.0))
         self.log_variance = self.add_weight(shape=(), initializer=start, trainable=sigma is None, name="log_variance")
 
-    def nll(self, x, output):
+    def nll(self, x: Tensor, output: Tensor) -> Tensor:
         """Negative log-density ``(batch,)`` of images, in nats."""
         return losses.gaussian_nll(x, self.mean(output), self.log_variance)
 
-    def mean(self, output):
+    def mean(self, output: Tensor) -> Tensor:
         """The mean image, in [0, 1]."""
         return ops.sigmoid(output)
 
@@ -87,7 +89,7 @@ class VariationalModel(GenerativeModel):
     players = {"autoencoder": ("encoder", "decoder", "pixels")}
     tags = frozenset({"vae", "encoder", "likelihood"})
 
-    def __init__(self, latent_dim: int = 20, likelihood: str = "bernoulli", sigma: float | None = None, **kwargs):
+    def __init__(self, latent_dim: int = 20, likelihood: str = "bernoulli", sigma: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.likelihood = choice("likelihood", likelihood, LIKELIHOODS)
@@ -95,31 +97,31 @@ class VariationalModel(GenerativeModel):
         if sigma is not None and likelihood != "gaussian":
             raise ValueError(f"`sigma` goes with likelihood='gaussian'. Received: {likelihood=!r}, {sigma=}")
 
-    def build_encoder(self, image_shape):
+    def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         """The network from images to ``(mean, log_variance)`` of q(z | x)."""
         raise NotImplementedError(f"{type(self).__name__} must define build_encoder(image_shape).")
 
-    def build_decoder(self, image_shape):
+    def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         """The network from latents to one number per pixel."""
         raise NotImplementedError(f"{type(self).__name__} must define build_decoder(image_shape).")
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         self.encoder, self.decoder = self.build_encoder(image_shape), self.build_decoder(image_shape)
         self.pixels = likelihood_layer(self.likelihood, self.sigma)
 
-    def posterior(self, x, y=None):
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(mean, log_variance)`` of q(z | x), each ``(batch, latent_dim)``."""
         return self.encoder(x)
 
-    def decoder_output(self, z, y=None, x=None):
+    def decoder_output(self, z: Tensor, y: Tensor | None = None, x: Tensor | None = None) -> Tensor:
         """One number per pixel for latents; ``x`` are the images, for decoders that see what they predict."""
         return self.decoder(z)
 
-    def log_conditional(self, x, z, y=None):
+    def log_conditional(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         r"""$\log p(x \mid z)$ of images in [0, 1] and latents, ``(batch,)``."""
         return -self.pixels.nll(x, self.decoder_output(z, y, x))
 
-    def log_weights(self, x, epsilon, y=None):
+    def log_weights(self, x: Tensor, epsilon: Tensor, y: Tensor | None = None) -> Tensor:
         r"""$\log w = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$ at $z = \mu + \sigma \epsilon$.
 
         Args:
@@ -138,12 +140,12 @@ class VariationalModel(GenerativeModel):
         log_p = self.log_conditional(x, ops.reshape(z, (-1, self.latent_dim)), y)
         return log_ratio + ops.reshape(log_p, (-1, k))
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.posterior(x, y)[0]
 
-    def posterior_step(self, x, y=None):
+    def posterior_step(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.posterior(x, y)
         return mean, ops.exp(0.5 * log_variance)
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.pixels.mean(self.decoder_output(z, y))

@@ -1,15 +1,18 @@
 """Pictures: grids of images (Pillow) and curves of a history (matplotlib)."""
 
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.extras import extra_module
 from genzoo.files import written
 
 
-def image_grid(images, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
+def image_grid(images: Array, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
     """Tiles images into one.
 
     Args:
@@ -42,7 +45,7 @@ def image_grid(images, columns: int | None = None, padding: int = 2, min_size: i
     return grid[..., 0] if channels == 1 else grid
 
 
-def rows(*columns, padding: int = 2, min_size: int = 48) -> np.ndarray:
+def rows(*columns: Array, padding: int = 2, min_size: int = 48) -> np.ndarray:
     """Tiles images so that each has a row with what became of it, such as input, output and truth.
 
     Args:
@@ -64,7 +67,7 @@ def rows(*columns, padding: int = 2, min_size: int = 48) -> np.ndarray:
     return image_grid(cells.reshape(-1, *cells.shape[2:]), len(columns), padding, min_size)
 
 
-def save_image(path, image) -> Path:
+def save_image(path: str | os.PathLike[str], image: np.ndarray) -> Path:
     """Writes a uint8 array as a picture in the format of the path's suffix, beside its place and then renamed."""
     from PIL import Image
 
@@ -77,7 +80,7 @@ def save_image(path, image) -> Path:
     return path
 
 
-def loss_curves(history: dict[str, list[float]]):
+def loss_curves(history: dict[str, list[float]]) -> Any:
     """A matplotlib figure of every metric of a ``History.history`` over the epochs, validation dashed.
 
     Needs matplotlib: ``pip install genzoo[plot]``.

@@ -1,11 +1,14 @@
 """Auxiliary Deep Generative Models (Maaløe et al. 2016)."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops
 
 from genzoo import losses
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense
 from genzoo.model import GenerativeModel
 from genzoo.validation import non_negative, positive_int
@@ -84,7 +87,7 @@ class ADGM(GenerativeModel):
         auxiliary_dim: int = 100,
         hidden_dim: int = 500,
         alpha: float = 60.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
@@ -93,7 +96,8 @@ class ADGM(GenerativeModel):
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.alpha = non_negative("alpha", alpha)
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
+        self._shape = image_shape
         x, a, y, z = math.prod(image_shape), self.auxiliary_dim, self.num_classes, self.latent_dim
         self.auxiliary = self._network("auxiliary", [x], [a, a])
         self.classifier = self._network("classifier", [a, x], [y])
@@ -112,10 +116,10 @@ class ADGM(GenerativeModel):
         heads = [Dense(size, kernel_initializer=small, dtype="float32")(hidden) for size in outputs]
         return keras.Model(inputs, heads if len(heads) > 1 else heads[0], name=name)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"model": keras.optimizers.Adam(3e-4)}
 
-    def compute_loss(self, x=None, y=None):
+    def compute_loss(self, x: Tensor = None, y: Tensor = None) -> Tensor:
         binary = ops.cast(self.uniform(ops.shape(x)) < x, "float32")
         bounds, log_q = self.bounds(
             binary, self.normal((ops.shape(x)[0], self.auxiliary_dim)), self.noise(ops.shape(x)[0])
@@ -131,7 +135,7 @@ class ADGM(GenerativeModel):
         classification = -ops.sum(target * log_q, axis=1)
         return labelled * (labelled_bound + self.alpha * classification) + (1.0 - labelled) * unlabelled_bound
 
-    def bounds(self, x, a_noise, z_noise):
+    def bounds(self, x: Tensor, a_noise: Tensor, z_noise: Tensor) -> tuple[Tensor, Tensor]:
         """L(x, y) and log q(y | a, x) for every class, each ``(batch, num_classes)``.
 
         Args:
@@ -152,22 +156,22 @@ class ADGM(GenerativeModel):
         log_q = ops.log_softmax(self.classifier([a, x]), axis=2)
         return reconstruction + kl + gap + math.log(self.num_classes), ops.squeeze(log_q, 1)
 
-    def classify_step(self, x):
+    def classify_step(self, x: Tensor) -> Tensor:
         x, a = self._with_auxiliary(x)
         return ops.softmax(ops.squeeze(self.classifier([a, x]), 1))
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.posterior_step(x, y)[0]
 
-    def posterior_step(self, x, y=None):
+    def posterior_step(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Of q(z | a, y, x) at the mean of the auxiliary."""
         x, a = self._with_auxiliary(x)
         mean, log_variance = self.encoder([a, ops.expand_dims(self.one_hot(y), 1), x])
         return ops.squeeze(mean, 1), ops.squeeze(ops.exp(0.5 * log_variance), 1)
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         y, z = ops.expand_dims(self.one_hot(y), 1), ops.expand_dims(z, 1)
-        return ops.reshape(ops.sigmoid(self.decoder([y, z])), (-1, *self.image_shape))
+        return ops.reshape(ops.sigmoid(self.decoder([y, z])), (-1, *self._shape))
 
     def _with_auxiliary(self, x):
         """Images as they enter the networks, and the mean of their auxiliary."""

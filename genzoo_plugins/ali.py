@@ -1,10 +1,13 @@
 """Adversarially Learned Inference (Dumoulin et al. 2017)."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dense, Dropout, LeakyReLU
 from genzoo.networks import spatial
 from genzoo.validation import fraction, positive, positive_int
@@ -65,7 +68,7 @@ class ALI(JointGame):
     test_config = {"initial_std": 0.2}  # so small a network would stand still at 0.01
 
     def __init__(
-        self, latent_dim: int = 64, filters: int = 32, dropout: float = 0.2, initial_std: float = 0.01, **kwargs
+        self, latent_dim: int = 64, filters: int = 32, dropout: float = 0.2, initial_std: float = 0.01, **kwargs: Any
     ):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
@@ -73,7 +76,7 @@ class ALI(JointGame):
         self.dropout = fraction("dropout", dropout)
         self.initial_std = positive("initial_std", initial_std)
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         *size, channels, self._axis = spatial(image_shape)
         if any(side % 4 or side < 20 for side in size):
             raise ValueError(
@@ -123,7 +126,7 @@ class ALI(JointGame):
         """Channels, kernel and stride of what encoder and discriminator begin with."""
         return [(times * self.filters, *shape) for times, *shape in ((1, 5, 1), (2, 4, 2), (4, 4, 1), (8, 4, 2))]
 
-    def _conv(self, x, count, kernel, strides, kind=Conv2D, use_bias=False, **options):
+    def _conv(self, x, count, kernel, strides, *, kind=Conv2D, use_bias=False, **options):
         return kind(count, kernel, strides, use_bias=use_bias, kernel_initializer=self._start(), **options)(x)
 
     def _dense(self, x, units, **options):
@@ -141,21 +144,21 @@ class ALI(JointGame):
     def _dropped(self, x):
         return Dropout(self.dropout)(x)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.5) for player in self.players}
 
-    def infer(self, x):
+    def infer(self, x: Tensor) -> Tensor:
         mean, log_sigma = ops.split(self.encoder(x), 2, axis=1)
         return mean + ops.exp(log_sigma) * self.normal(ops.shape(mean))
 
-    def judge(self, x, code, fake, z):
+    def judge(self, x: Tensor, code: Tensor, fake: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         # In one batch, so that its statistics do not tell the pairs apart.
         logits = self.discriminator([ops.concatenate([x, fake]), ops.concatenate([code, z])])
         return tuple(ops.split(logits, 2))
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return ops.split(self.encoder(x), 2, axis=1)[0]
 
-    def posterior_step(self, x, y=None):
+    def posterior_step(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mean, log_sigma = ops.split(self.encoder(x), 2, axis=1)
         return mean, ops.exp(log_sigma)

@@ -1,11 +1,15 @@
 """Bidirectional GAN (Donahue, Krähenbühl and Darrell, 2017), and the game that it shares with ``ali``."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from genzoo import losses
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import BatchNormalization, Dense, LeakyReLU
 from genzoo.model import GenerativeModel
 from genzoo.validation import positive_int
@@ -20,15 +24,15 @@ class JointGame(GenerativeModel):
     players = {"discriminator": ("discriminator",), "generator": ("generator", "encoder")}
     tags = frozenset({"gan", "encoder"})
 
-    def infer(self, x):
+    def infer(self, x: Tensor) -> Tensor:
         """Codes of images, as training draws them."""
         return self.encode_step(x)
 
-    def judge(self, x, code, fake, z):
+    def judge(self, x: Tensor, code: Tensor, fake: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Logits for the encoder's pairs, (x, E(x)), and for the generator's, (G(z), z)."""
         return self.discriminator([x, code]), self.discriminator([fake, z])
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         z = self.noise(ops.shape(x)[0])
         made = self.record(lambda: (self.infer(x), self.generator(z)), "generator")
         judged = self.record(lambda code, fake: self.judge(x, code, fake, z), "discriminator", made.outputs)
@@ -36,18 +40,18 @@ class JointGame(GenerativeModel):
         self.minimize(self.generator_loss, "generator", through=(judged, made))
         self.minimize(self.discriminator_loss, "discriminator", through=(judged,))
 
-    def discriminator_loss(self, encoded, generated):
+    def discriminator_loss(self, encoded: Tensor, generated: Tensor) -> Tensor:
         """That encoded pairs are real and generated ones are not."""
         return losses.discriminator_cross_entropy(encoded, generated)
 
-    def generator_loss(self, encoded, generated):
+    def generator_loss(self, encoded: Tensor, generated: Tensor) -> Tensor:
         """The same with the labels swapped."""
         return losses.discriminator_cross_entropy(generated, encoded)
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.encoder(x)
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generator(z)
 
 
@@ -98,12 +102,12 @@ class BiGAN(JointGame):
 
     gaussian_prior = False
 
-    def __init__(self, latent_dim: int = 50, hidden_dim: int = 1024, **kwargs):
+    def __init__(self, latent_dim: int = 50, hidden_dim: int = 1024, **kwargs: Any):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         x, z = keras.Input(image_shape), keras.Input((self.latent_dim,))
         flat, pixels, leaky = layers.Flatten()(x), math.prod(image_shape), LeakyReLU(0.2)
 
@@ -126,11 +130,11 @@ class BiGAN(JointGame):
     def _normalised(self, x):
         return BatchNormalization(center=False, scale=False, epsilon=1e-8)(x)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
-    def noise(self, batch_size):
+    def noise(self, batch_size: Tensor) -> Tensor:
         return 2.0 * self.uniform((batch_size, self.latent_dim)) - 1.0
 
-    def latents(self, n, rng, labels=None):
+    def latents(self, n: int, rng: np.random.Generator, labels: Tensor | None = None) -> np.ndarray:
         return rng.uniform(-1.0, 1.0, (n, self.latent_dim)).astype("float32")

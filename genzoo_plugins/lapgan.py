@@ -1,9 +1,14 @@
 """Deep generative image models using a Laplacian pyramid of adversarial networks (Denton et al. 2015)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 from genzoo import losses, networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.errors import not_built
 from genzoo.layers import Conv2D, Dropout
 from genzoo.model import GenerativeModel
@@ -11,13 +16,13 @@ from genzoo.models.gan import GAN
 from genzoo.validation import fraction, positive_int
 
 
-def upsample(x):
+def upsample(x: Tensor) -> Tensor:
     """Images of twice the height and width, bilinearly."""
     height, width = networks.spatial(x.shape[1:])[:2]
     return ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
 
 
-def gaussian_pyramid(x, levels: int) -> list:
+def gaussian_pyramid(x: Tensor, levels: int) -> list:
     """The images and their halvings to means of 2x2 pixels, ``levels`` tensors from fine to coarse."""
     images = [x]
     for _ in range(levels - 1):
@@ -25,7 +30,7 @@ def gaussian_pyramid(x, levels: int) -> list:
     return images
 
 
-def laplacian_pyramid(x, levels: int) -> list:
+def laplacian_pyramid(x: Tensor, levels: int) -> list:
     """What each level of the Gaussian pyramid adds to the next, from fine to coarse, and last the coarsest images.
 
     ``x`` is a tensor of images ``(batch, height, width, channels)``, whose sizes ``2 ** (levels - 1)`` divides.
@@ -39,7 +44,7 @@ def laplacian_pyramid(x, levels: int) -> list:
     return [*map(ops.subtract, images, map(upsample, images[1:])), images[-1]]
 
 
-def reconstruct_pyramid(bands: list):
+def reconstruct_pyramid(bands: list) -> Tensor:
     """The images of a Laplacian pyramid, exact but for rounding."""
     *bands, images = bands
     for band in reversed(bands):
@@ -102,7 +107,7 @@ class LAPGAN(GenerativeModel):
 
     def __init__(
         self, levels: int = 3, filters: int = 128, hidden_dim: int = 1200, noise_dim: int = 100, dropout: float = 0.5,
-        **kwargs,
+        **kwargs: Any,
     ):  # fmt: skip
         self.levels = positive_int("levels", levels)  # before Keras' own part, which needs the players
         super().__init__(**kwargs)
@@ -111,18 +116,19 @@ class LAPGAN(GenerativeModel):
         self.noise_dim = positive_int("noise_dim", noise_dim)
         self.dropout = fraction("dropout", dropout)
 
+    # Only an instance knows how many levels it has, and then of which size; checkers want what every class knows.
     @property
-    def players(self):
+    def players(self) -> dict[str, tuple[str, ...]]:  # pyright: ignore[reportIncompatibleVariableOverride]
         names = [f"{role}_{k}" for k in range(self.levels) for role in ("discriminator", "generator")]
         return {name: (name,) for name in names}
 
     @property
-    def latent_dim(self):
+    def latent_dim(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         if self.image_shape is None:
             raise not_built()
         return sum(map(self._noise_size, range(self.levels)))
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         factor, size = 2 ** (self.levels - 1), networks.spatial(image_shape)[:2]
         if any(n % factor for n in size):
             raise ValueError(
@@ -140,7 +146,7 @@ class LAPGAN(GenerativeModel):
     def _noise_size(self, k):
         return getattr(self, f"generator_{k}").inputs[0].shape[1]
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         """The network from a number per pixel and blurred images to what is missing in them."""
         height, width, _, axis = networks.spatial(image_shape)
         z, blurred = keras.Input((height * width,)), keras.Input(image_shape)
@@ -150,19 +156,19 @@ class LAPGAN(GenerativeModel):
             x = Conv2D(self.filters, 7, padding="same", activation="relu")(x)
         return keras.Model([z, blurred], Conv2D(blurred.shape[axis], 5, padding="same", dtype="float32")(x))
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         images = keras.Input(image_shape)
         x = layers.Rescaling(2.0, -1.0)(images)
         for strides in (1, 2):
             x = Conv2D(self.filters, 5, strides=strides, padding="same", activation="relu")(x)
         return keras.Model(images, networks.logit(Dropout(self.dropout)(layers.Flatten()(x))))
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         *others, discriminator, generator = self.players
         coarsest = {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in (discriminator, generator)}
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in others} | coarsest
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         images = gaussian_pyramid(x, self.levels)
         for k, real in enumerate(images):
             self._play(k, real, upsample(images[k + 1]) if k + 1 < self.levels else None)
@@ -174,18 +180,18 @@ class LAPGAN(GenerativeModel):
         self.minimize(lambda: losses.discriminator_cross_entropy(judge(real), judge(fake)), f"discriminator_{k}")
         self.minimize(lambda: losses.generator_cross_entropy(judge(self.complete(k, z, blurred))), f"generator_{k}")
 
-    def complete(self, k, z, blurred=None):
+    def complete(self, k: int, z: Tensor, blurred: Tensor | None = None) -> Tensor:
         """Images of level k: blurred ones and what its generator adds, or at the coarsest level what it draws."""
         generator = getattr(self, f"generator_{k}")
         return generator(z) if blurred is None else blurred + generator([z, blurred])
 
-    def noise(self, batch_size, k):
+    def noise(self, batch_size: Tensor, k: int) -> Tensor:
         return 2.0 * self.uniform((batch_size, self._noise_size(k))) - 1.0
 
-    def latents(self, n, rng, labels=None):
+    def latents(self, n: int, rng: np.random.Generator, labels: Tensor | None = None) -> np.ndarray:
         return 2.0 * rng.random((n, self.latent_dim), "float32") - 1.0
 
-    def draw(self, z):
+    def draw(self, z: Tensor) -> list[Tensor]:
         """A tensor of latents to a list of images of every level, from coarse to fine."""
         drawn = []
         for k in reversed(range(self.levels)):
@@ -194,5 +200,5 @@ class LAPGAN(GenerativeModel):
             z = z[:, size:]
         return drawn
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.draw(z)[-1]

@@ -1,11 +1,15 @@
 """Image-to-Image Translation with Conditional Adversarial Networks (Isola et al. 2017)."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from genzoo import losses
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Conv2D, Conv2DTranspose, LeakyReLU
 from genzoo.model import GenerativeModel
 from genzoo.networks import spatial
@@ -82,7 +86,7 @@ class Pix2Pix(GenerativeModel):
         l1_weight: float = 100.0,
         dropout: float = 0.5,
         mirror: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
@@ -95,15 +99,15 @@ class Pix2Pix(GenerativeModel):
         if patch not in STRIDED:
             raise ValueError(f"`patch` must be one of {', '.join(map(str, STRIDED))}. Received: patch={patch}")
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         self.generator = self._unet(image_shape)
         self.discriminator = self._patch_discriminator(image_shape)
         self.latent_dim = self.generator.inputs[1].shape[-1]
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         if self.mirror and self.is_training:
             turned = self.uniform((ops.shape(x)[0], 1, 1, 1)) < 0.5
             width = 2 if spatial(x.shape[1:])[3] == -1 else 3
@@ -115,21 +119,21 @@ class Pix2Pix(GenerativeModel):
         self.minimize(lambda: self.discriminator_loss(x, y, fake), "discriminator")
         self.minimize(lambda fake: self.generator_loss(x, y, fake), "generator", through=(translated,))
 
-    def discriminator_loss(self, x, y, fake):
+    def discriminator_loss(self, x: Tensor, y: Tensor, fake: Tensor) -> Tensor:
         real, fake = self.discriminator([x, y]), self.discriminator([x, fake])
         return 0.5 * losses.discriminator_cross_entropy(real, fake)
 
-    def generator_loss(self, x, y, fake):
+    def generator_loss(self, x: Tensor, y: Tensor, fake: Tensor) -> Tensor:
         adversarial = losses.generator_cross_entropy(self.discriminator([x, fake]))
         return adversarial + self.l1_weight * 2.0 * l1(y, fake)  # twice, as in [-1, 1]
 
-    def translate_step(self, x, z):
+    def translate_step(self, x: Tensor, z: Tensor) -> Tensor:
         return self.generator([x, z])
 
-    def noise(self, batch_size):
+    def noise(self, batch_size: Tensor) -> Tensor:
         return self.uniform((batch_size, self.latent_dim))
 
-    def latents(self, n, rng, labels=None):
+    def latents(self, n: int, rng: np.random.Generator, labels: Tensor | None = None) -> np.ndarray:
         return rng.random((n, self.latent_dim), dtype="float32")
 
     def _unet(self, image_shape):
@@ -176,7 +180,7 @@ class Pix2Pix(GenerativeModel):
         return keras.Model(pair, layers.Activation("linear", dtype="float32")(x), name="discriminator")
 
 
-def l1(y, translated):
+def l1(y: Tensor, translated: Tensor) -> Tensor:
     """Mean absolute difference of each pair of images, ``(batch,)``."""
     return ops.mean(ops.abs(y - translated), axis=(1, 2, 3))
 

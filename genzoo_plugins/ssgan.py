@@ -1,11 +1,15 @@
 """Improved Techniques for Training GANs, semi-supervised (Salimans et al. 2016)."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from genzoo import networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import BatchNormalization, Dense, GaussianNoise
 from genzoo.model import GenerativeModel
 from genzoo.validation import fraction, non_negative, positive_int
@@ -21,18 +25,20 @@ class WeightNormDense(Dense):
         train_scale: whether each output's scale is trained.
     """
 
-    def __init__(self, units, activation=None, scale: float = 1.0, train_scale: bool = False, **kwargs):
+    def __init__(
+        self, units: int, activation: Any | None = None, scale: float = 1.0, train_scale: bool = False, **kwargs: Any
+    ):
         super().__init__(units, activation, **kwargs)
         self.initial_scale, self.train_scale = scale, train_scale
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
         self.scale = self.initial_scale
         if self.train_scale:
             self.scale = self.add_weight((self.units,), keras.initializers.Constant(self.scale), name="scale")
 
     @property
-    def kernel(self):
+    def kernel(self) -> Tensor:
         """The kernel with columns of length ``scale``."""
         v = ops.convert_to_tensor(super().kernel)
         return v * (self.scale * ops.rsqrt(ops.sum(ops.square(v), axis=0) + 1e-12))
@@ -41,7 +47,7 @@ class WeightNormDense(Dense):
     save_own_variables = layers.Layer.save_own_variables
     load_own_variables = layers.Layer.load_own_variables
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.initial_scale, "train_scale": self.train_scale}
 
 
@@ -111,7 +117,7 @@ class SSGAN(GenerativeModel):
         hidden_dim: int = 1000,
         unlabelled_weight: float = 1.0,
         ema_decay: float = 0.9999,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
@@ -120,12 +126,12 @@ class SSGAN(GenerativeModel):
         self.unlabelled_weight = non_negative("unlabelled_weight", unlabelled_weight)
         self.ema_decay = fraction("ema_decay", ema_decay)
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         self.generator = self.build_generator(image_shape)
         self.discriminator = self.build_discriminator(image_shape)
         self.averaged = networks.frozen_copy(self.discriminator, "averaged")
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         z = x = keras.Input((self.latent_dim,))
         for _ in range(2):
             x = Dense(-(-self.hidden_dim // 2), use_bias=False)(x)
@@ -134,7 +140,7 @@ class SSGAN(GenerativeModel):
         x = WeightNormDense(math.prod(image_shape), "sigmoid", train_scale=True, dtype="float32")(x)
         return keras.Model(z, layers.Reshape(image_shape, dtype="float32")(x), name="generator")
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         """The network from images to the last hidden layer's features and the logits of the classes."""
         images = keras.Input(image_shape)
         x = GaussianNoise(0.3)(layers.Flatten()(images))
@@ -145,11 +151,11 @@ class SSGAN(GenerativeModel):
         logits = WeightNormDense(self.num_classes, None, 1.3, True, dtype="float32", **options)(GaussianNoise(0.5)(x))
         return keras.Model(images, [x, logits], name="discriminator")
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         # The authors' code adds 1e-8 under the root, which is 1e-4 beside it: small gradients make small steps.
         return {player: keras.optimizers.Adam(0.003, beta_1=0.5, epsilon=1e-4) for player in self.players}
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         fake = self.generator(self.noise(ops.shape(x)[0]))
         self.minimize(lambda: self.discriminator_loss(x, fake, y), "discriminator")
         z, moments = self.noise(ops.shape(x)[0]), self.moments(x, self.unlabelled(y))
@@ -157,7 +163,7 @@ class SSGAN(GenerativeModel):
         if self.is_training:
             self.move_average(self.averaged, self.discriminator, self.ema_decay)
 
-    def discriminator_loss(self, real, fake, y):
+    def discriminator_loss(self, real: Tensor, fake: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy among the classes, and between real and generated; noise is drawn anew for every image."""
         real_logits, fake_logits = ops.split(self.discriminator(ops.concatenate([real, fake]))[1], 2)
         labelled, unlabelled = ops.cast(y >= 0, "float32"), self.unlabelled(y)
@@ -171,24 +177,24 @@ class SSGAN(GenerativeModel):
         self.log("accuracy", ops.cast(right, "float32"), weights=labelled)
         return supervised + self.unlabelled_weight * 0.5 * (real_loss + fake_loss)
 
-    def moments(self, x, weights=None):
+    def moments(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean features of images, which may have weights."""
         features = ops.cast(self.discriminator(x)[0], "float32")
         return ops.mean(features, axis=0) if weights is None else ops.matmul(weights / ops.sum(weights), features)
 
-    def unlabelled(self, y):
+    def unlabelled(self, y: Tensor) -> Tensor:
         """1 for every image without a label, else 0; where each has one, 1 for all."""
         without = ops.cast(y < 0, "float32")
         return ops.where(ops.any(y < 0), without, ops.ones_like(without))
 
-    def noise(self, batch_size):
+    def noise(self, batch_size: Tensor) -> Tensor:
         return self.uniform((batch_size, self.latent_dim))
 
-    def latents(self, n, rng, labels=None):
+    def latents(self, n: int, rng: np.random.Generator, labels: Tensor | None = None) -> np.ndarray:
         return rng.random((n, self.latent_dim), "float32")
 
-    def classify_step(self, x):
+    def classify_step(self, x: Tensor) -> Tensor:
         return ops.softmax(self.averaged(x)[1])
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.generator(z)

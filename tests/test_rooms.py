@@ -28,10 +28,18 @@ def room_of(module):
     return rest.partition(".")[0] or top if top == "genzoo" else top
 
 
+def run(node):
+    """All that is in a node, but for what only type checkers read."""
+    for_checkers = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    for child in node.orelse if for_checkers else ast.iter_child_nodes(node):
+        yield child
+        yield from run(child)
+
+
 def imports(module):
     """The modules of ours that a module imports, inside functions too."""
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(FILES[module].read_text())):
+    for node in run(ast.parse(FILES[module].read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)

@@ -1,10 +1,13 @@
 """Pictures while a model trains. The callbacks use only the model's verbs."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from genzoo import viz
+from genzoo.annotations import Array
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -20,11 +23,11 @@ class SampleGrid(keras.callbacks.Callback):
     >>> callback = SampleGrid("samples", n=16)
     """
 
-    def __init__(self, directory, n: int = 64, seed: int = 0):
+    def __init__(self, directory: str | os.PathLike[str], n: int = 64, seed: int = 0):
         super().__init__()
         self.directory, self.n, self.seed = Path(directory), n, seed
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         grid = viz.image_grid(self.model.sample(self.n, seed=self.seed))
         viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
 
@@ -44,10 +47,10 @@ class TranslationGrid(keras.callbacks.Callback):
     >>> callback = TranslationGrid("samples", x, y)
     """
 
-    def __init__(self, directory, x, y, seed: int = 0):
+    def __init__(self, directory: str | os.PathLike[str], x: Array, y: Array, seed: int = 0):
         super().__init__()
         self.directory, self.x, self.y, self.seed = Path(directory), x, y, seed
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         grid = viz.rows(self.x, self.model.translate(self.x, seed=self.seed), self.y)
         viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)

@@ -1,12 +1,13 @@
 """``HealthMonitor``: a callback that says what goes wrong in training, once, and what to try."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from genzoo.annotations import Data
 from genzoo.data.batches import ImageBatches, some_images, split_batch, unit_images
 from genzoo.metrics import active_units
 from genzoo.validation import natural_number, positive_int
@@ -78,25 +79,31 @@ class HealthMonitor(keras.callbacks.Callback):
     ['data-range']
     """
 
-    def __init__(self, data=None, *, every: int = 200, warmup: int = 500, patience: int = 3, verbose: int = 1):
+    def __init__(self, data: Data = None, *, every: int = 200, warmup: int = 500, patience: int = 3, verbose: int = 1):
         super().__init__()
         self.data = data
         self.every, self.warmup = positive_int("every", every), natural_number("warmup", warmup)
         self.patience, self.verbose = positive_int("patience", patience), verbose
-        self._seen = None
+        self._seen: Data = None
+        self._images: np.ndarray | None = None
+        self._labels: np.ndarray | None = None
+        self._real: dict[str, float] | None = None
         self._start_over()
 
     def _start_over(self):
-        self.findings, self.measured, self.diverged = [], [], False
-        self._looked_at, self._loss, self._kept = 0, None, None
+        self.findings: list[Finding] = []
+        self.measured: list[dict[str, Any]] = []
+        self.diverged, self._looked_at = False, 0
+        self._loss: tuple[str, int, float] | None = None
+        self._kept: tuple[int, list] = 0, []
 
-    def see_data(self, data) -> None:
+    def see_data(self, data: Data) -> None:
         """``fit`` calls this before training, with its ``ImageBatches`` or another data set's first batch."""
         self._seen = data
 
     # Keras' events.
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._start_over()
         self._images = self._labels = self._real = None
         given = self._seen if self.data is None else self.data
@@ -104,22 +111,22 @@ class HealthMonitor(keras.callbacks.Callback):
             images, labels = _comparable(given, self.model)
             if len(images):  # a batch may hold none with a label
                 self._images, self._labels = images, labels
-                self._check_data()
+                self._check_data(images)
         self._seen = None
         self._losses = [self.model.loss_name(player) for player in self.model.players]
         self._looked_at = max(self.warmup - self.every, self.model.steps_made)
         self._kept = 0, _state(self.model)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Keras has made floats of the logs already. On JAX, to touch self.model here would cost a copy of its state.
-        if self._loss is None:
+        if self._loss is None and logs is not None:
             for name in self._losses:
                 if not math.isfinite(logs.get(name, 0.0)):
                     self._loss = name, batch + 1, logs[name]
                     self.model.stop_training = True
                     break
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         state = _state(self.model)
         if self._loss is not None or not all(np.isfinite(value).all() for value in state):
             self._go_back(epoch)
@@ -129,13 +136,13 @@ class HealthMonitor(keras.callbacks.Callback):
             self._looked_at = self.model.steps_made
             self._look(epoch, logs or {})
 
-    def on_train_end(self, logs=None):
-        self._kept = None  # frees the memory
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._kept = 0, []  # frees the memory
 
     # What they find.
 
-    def _check_data(self):
-        low, high = float(self._images.min()), float(self._images.max())
+    def _check_data(self, images):
+        low, high = float(images.min()), float(images.max())
         if low == high:
             self._tell("data-range", 0, f"All pixels of the images are {low:g}. Check how they are read.")
         elif high < DARK_BELOW:
@@ -273,7 +280,7 @@ def _comparable(data, model):
         x, y = split_batch(data) if isinstance(data, (tuple, dict)) else (data, None)
         data = (x, y) if model.samples_by_label else (x, None)
     x, y = some_images(data, None, COMPARED_IMAGES, seed=0, labelled=model.samples_by_label)
-    return unit_images(x), np.reshape(y, len(x)) if model.samples_by_label else None
+    return unit_images(x), None if y is None or not model.samples_by_label else np.reshape(y, len(x))
 
 
 def _distances(images):

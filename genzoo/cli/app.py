@@ -53,7 +53,7 @@ def main() -> None:
 
 
 @app.callback()
-def version(show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False):
+def version(show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
     """Classic deep generative models for Keras 3, on TensorFlow, PyTorch and JAX."""
     if show:
         import genzoo
@@ -63,7 +63,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="Show the versi
 
 
 @app.command("list")
-def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*gan*'.")] = "*"):
+def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*gan*'.")] = "*") -> None:
     """Shows the models there are."""
     table = Table(box=None, pad_edge=False)
     for column in ("name", "tags", "what", "from"):
@@ -77,7 +77,7 @@ def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*
 
 
 @app.command()
-def plugins(backend: BackendOption = None):
+def plugins(backend: BackendOption = None) -> None:
     """Imports the installed plugins and shows them, and what is wrong with the broken ones."""
     _use(backend)
     from genzoo.cli.plugins import show
@@ -89,7 +89,7 @@ def plugins(backend: BackendOption = None):
 def new_plugin(
     name: Annotated[str, typer.Argument(help="The model's: lowercase kebab, such as 'my-gan'.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Directory to write.", show_default="genzoo-NAME")] = None,
-):
+) -> None:
     """Writes a package with a model of your own, ready to be installed, tested and published."""
     from genzoo.cli.new_plugin import new_plugin
 
@@ -101,7 +101,7 @@ def check(
     name: Annotated[str, typer.Argument(help="A name, 'dist/name' or 'module:Class'.", show_default=False)],
     backend: BackendOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
-):
+) -> None:
     """Checks that a model keeps the contract of all models, and says how to mend what it breaks."""
     registry.spec(name)
     _use(backend)
@@ -114,7 +114,7 @@ def check(
 
 
 @app.command()
-def info(name: Name):
+def info(name: Name) -> None:
     """Shows a model's options, players, metrics, deviations from its paper, and reference."""
     from genzoo.cli.info import show
 
@@ -122,7 +122,7 @@ def info(name: Name):
 
 
 @app.command()
-def cite(name: Name):
+def cite(name: Name) -> None:
     """Prints the BibTeX of the papers that a model comes from."""
     registry.cite(name)
 
@@ -145,7 +145,7 @@ def train(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory.", show_default="runs/NAME-DATA")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes weights, noise and the order of the data.")] = 0,
-):
+) -> None:
     """Trains a model, with a grid of samples per epoch, and saves it."""
     registry.spec(name)  # an unknown name is refused before Keras costs seconds
     if learning_rate is not None and learning_rate <= 0:
@@ -165,7 +165,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="as first asked")] = None,
     backend: BackendOption = None,
-):
+) -> None:
     """Continues a run: exactly after a whole epoch; an epoch that was broken off is run again."""
     _use(backend)
     from genzoo.cli.train import resume
@@ -185,7 +185,7 @@ def sample(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     backend: BackendOption = None,
-):
+) -> None:
     """Writes a grid of new images. A sampler that the file does not hold is fitted to the run's data."""
     _use(backend)
     from genzoo import viz
@@ -218,7 +218,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of samples and estimates.")] = 0,
     backend: BackendOption = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File.", show_default="metrics.json")] = None,
-):
+) -> None:
     """Scores a trained model against data that it has not seen, and writes every score with its protocol."""
     _use(backend)
     from genzoo.cli.evaluate import show
@@ -240,7 +240,7 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="Fixes all that is random.")] = 0,
     file: Annotated[Path | None, typer.Option(help="Claims in TOML.", show_default="genzoo's own")] = None,
     backend: BackendOption = None,
-):
+) -> None:
     """Trains and scores what papers say of the models, and writes ours beside it. An interrupted one goes on."""
     _use(backend)
     from genzoo.cli.reproduce import show

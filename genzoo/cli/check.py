@@ -3,6 +3,7 @@
 import time
 import warnings
 
+from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
@@ -13,7 +14,7 @@ from genzoo.testing import checks_for, run_check, subjects
 STYLES = {"ok": "green", "failed": "bold red", "skipped": "dim"}
 
 
-def show(console, name: str, backend: str, options: dict) -> bool:
+def show(console: Console, name: str, backend: str, options: dict) -> bool:
     """Runs the checks and prints each result as it is known; returns whether all is well."""
     subject = subjects.Subject(name, **options)
     checks, failures, counts = checks_for(subject), [], dict.fromkeys(STYLES, 0)

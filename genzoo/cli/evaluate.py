@@ -4,12 +4,15 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genzoo import data, evaluation
+from genzoo import evaluation
 from genzoo.cli.printing import say
+from genzoo.data import sprites
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments.rows import rounded
 from genzoo.experiments.runs import Run
@@ -20,7 +23,19 @@ from genzoo.registry import loading
 WITH_TRAIN = {"train", "train_labels"}  # what a score may need of the training images
 
 
-def show(console, source, *, metrics, data_name, split, image_size, features, arguments, output, **options):
+def show(
+    console: Console,
+    source: Path,
+    *,
+    metrics: str | None,
+    data_name: str | None,
+    split: str | None,
+    image_size: int | None,
+    features: str | None,
+    arguments: Any,
+    output: Path | None,
+    **options: Any,
+) -> None:
     """Evaluates a model, prints the table and writes the file; ``options`` are for ``genzoo.evaluate``."""
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
     arguments = by_metric(arguments)
@@ -73,7 +88,7 @@ def _also(reference, split, model, sampler, asked):
     if unfitted:
         model.fit_sampler(sampler, found["train"])
     if reference.name == "sprites":
-        found["factors"] = data.sprites.factors(split)
+        found["factors"] = sprites.factors(split)
     return found
 
 

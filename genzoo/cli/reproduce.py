@@ -2,7 +2,9 @@
 
 import contextlib
 import sys
+from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
@@ -13,7 +15,18 @@ from genzoo.experiments import claims as claims_
 from genzoo.experiments import rows
 
 
-def show(console, names, *, list_, table, record, out, epochs, seed, file):
+def show(
+    console: Console,
+    names: list[str],
+    *,
+    list_: bool,
+    table: Path | None,
+    record: Path | None,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    file: Path | None,
+) -> None:
     """Reproduces the claims of these names, or shows all."""
     known = claims_.read_claims(file or claims_.SHIPPED)
     for name in names:

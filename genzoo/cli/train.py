@@ -4,6 +4,7 @@ import dataclasses
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -12,13 +13,24 @@ from genzoo.experiments.runs import Run, free_directory, new_model
 from genzoo.experiments.training import Source, Training
 
 
-def train(name, data, *, options, learning_rate, seed, epochs, out, batch_size, **source) -> None:
+def train(
+    name: str,
+    data: str,
+    *,
+    options: dict[str, Any],
+    learning_rate: float | None,
+    seed: int,
+    epochs: int,
+    out: Path | None,
+    batch_size: int | None,
+    **source: Any,
+) -> None:
     """Trains a new model. Arguments are those of the command; ``source`` has the other fields of a ``Source``."""
     path = Path(data).expanduser()
     location = str(path.resolve()) if data != "digits" and path.exists() else data
     asked = Training(
         model=name,
-        data=Source(location, batch_size=batch_size, **source),
+        data=Source(location, **source),
         options={"seed": seed, **options},
         learning_rate=learning_rate,
         seed=seed,

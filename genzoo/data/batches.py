@@ -4,12 +4,15 @@ import copy
 import dataclasses
 import itertools
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
+from genzoo.annotations import Array, Data, ImageShape, Tensor
 from genzoo.validation import positive_int
 
 
@@ -36,7 +39,16 @@ class ImageBatches(keras.utils.PyDataset):
     (3, (2, 8, 8, 1))
     """
 
-    def __init__(self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False):
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        batch_size: int = 128,
+        shuffle: bool = True,
+        seed: int = 0,
+        first_step: int = 0,
+        endless: bool = False,
+    ):
         super().__init__()
         if len(images) == 0:
             raise ValueError(f"The data set is empty. Received: images of shape {np.shape(images)}.")
@@ -44,21 +56,22 @@ class ImageBatches(keras.utils.PyDataset):
             raise ValueError(
                 f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
             )
-        self.images, self.labels = images, labels
+        self.images = images
+        self.labels: Any = labels  # or None, but who loads labels knows that there are some
         self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
         self.first_step, self.endless = first_step, endless
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
-        self._order = (None, None)
+        self._order = (-1, np.empty(0, "int64"))
 
     def __len__(self) -> int:
         return self._steps
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return None if self.endless else self._steps
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         later, index = divmod(index, self._steps)
         chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
@@ -66,11 +79,17 @@ class ImageBatches(keras.utils.PyDataset):
             images = images.astype("float32")
         return (images,) if self.labels is None else (images, self.labels[chosen])
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         if not self.endless:
             self._epoch += 1
 
-    def resumed(self, first_step: int, batch_size=None, shuffle=True, endless=False) -> "ImageBatches":
+    def resumed(
+        self,
+        first_step: int,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        endless: bool = False,
+    ) -> "ImageBatches":
         """The same data for a model that has made ``first_step`` steps already."""
         batch_size = self.batch_size if batch_size is None else batch_size
         return ImageBatches(
@@ -97,19 +116,19 @@ class ImageBatches(keras.utils.PyDataset):
         return self._order[1]
 
 
-def is_array(x) -> bool:
+def is_array(x: Any) -> bool:
     """Whether ``x`` is one array of a NumPy-like library rather than a data set."""
     return hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, ImageBatches)
 
 
-def is_arrays(x) -> bool:
+def is_arrays(x: Any) -> bool:
     """Whether ``x`` is all the data as arrays: ``x``, ``(x,)``, ``(x, y)``, a dict of them, or a list of images."""
     if isinstance(x, tuple):
         return len(x) > 0 and is_array(x[0])
     return is_array(x) or isinstance(x, (Mapping, list))
 
 
-def split_batch(batch):
+def split_batch(batch: Any) -> tuple[Any, Any]:
     """``(images, labels)`` of one batch: ``x``, ``(x,)``, ``(x, y)``, or a dict with ``image`` and maybe ``label``."""
     if isinstance(batch, (tuple, list)):
         x, y, *weights = (*batch, None)[: max(2, len(batch))]
@@ -124,7 +143,7 @@ def split_batch(batch):
     return x, y
 
 
-def peek(data):
+def peek(data: Data) -> tuple[Any, Any]:
     """The first batch of a data set, and a data set that still has it."""
     if isinstance(data, (str, Path)):
         raise ValueError(f"Expected images or a data set. Received: {str(data)!r}. Load it: genzoo.data.load(...)")
@@ -164,7 +183,13 @@ def _first(iterator):
     raise ValueError("The data set is empty: it yielded no batch. Check its split, filters and path.")
 
 
-def some_images(data, y, limit: int, seed: int, labelled: bool = False):
+def some_images(
+    data: Data,
+    y: Array | None,
+    limit: int,
+    seed: int,
+    labelled: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Images and labels (or None) as NumPy arrays, from any form of data that ``fit`` takes.
 
     Args:
@@ -176,7 +201,8 @@ def some_images(data, y, limit: int, seed: int, labelled: bool = False):
     if isinstance(data, ImageBatches):
         x, y = data.images, data.labels
     elif is_arrays(data):
-        x, y = map(as_numpy, split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y)))
+        x, y = split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y))
+        x, y = as_numpy(x), as_numpy(y)
     else:
         x, y = _first_images(data, limit, labelled)
     with_label = np.arange(len(x)) if y is None or not labelled else np.flatnonzero(np.reshape(y, len(x)) >= 0)
@@ -191,7 +217,8 @@ def _first_images(data, limit, labelled):
         data = map(data.__getitem__, itertools.count() if data.num_batches is None else range(data.num_batches))
     batches, found = [], 0
     for batch in data:
-        x, y = map(as_numpy, split_batch(batch))
+        x, y = split_batch(batch)
+        x, y = as_numpy(x), as_numpy(y)
         batches.append((x, y))
         found += len(x) if y is None or not labelled else np.sum(y >= 0)
         if found >= limit:
@@ -200,7 +227,11 @@ def _first_images(data, limit, labelled):
     return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
 
 
-def as_numpy(x):
+@overload
+def as_numpy(x: None) -> None: ...
+@overload
+def as_numpy(x: ArrayLike) -> np.ndarray: ...
+def as_numpy(x: Array) -> np.ndarray | None:
     """Anything that holds numbers, or None, as NumPy in native byte order.
 
     An array in that order is returned as it is. Keras would copy the whole data set.
@@ -212,7 +243,7 @@ def as_numpy(x):
     return keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
 
 
-def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
+def check_images(x: Array, expected_shape: ImageShape | None = None, whole: bool = True) -> ImageShape:
     """Raises an error for images that no model could learn from; returns the image shape.
 
     Args:
@@ -238,7 +269,7 @@ def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
             "Resize the images, or make a new model for them."
         )
     _check_range(x, whole)
-    return shape[1:]
+    return shape[1], shape[2], shape[3]
 
 
 def _check_range(x, whole):
@@ -265,7 +296,7 @@ def _check_range(x, whole):
         )
 
 
-def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
+def check_targets(y: Array | None, image_shape: ImageShape, model: str, whole: bool = True) -> None:
     """Raises an error for targets that are not images of the shape of their inputs.
 
     Args:
@@ -293,7 +324,7 @@ def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
         )
 
 
-def check_labels(y, ids: range, model: str) -> np.ndarray:
+def check_labels(y: Array, ids: Sequence[int], model: str) -> np.ndarray:
     """Raises an error for labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
     if y is None:
         raise ValueError(
@@ -325,7 +356,7 @@ def unit_images(images: np.ndarray) -> np.ndarray:
     return images.astype("float32") / (255.0 if images.dtype == np.uint8 else 1.0)
 
 
-def to_unit_interval(x):
+def to_unit_interval(x: Tensor) -> Tensor:
     """A tensor of uint8, bool or float images as float32 in [0, 1], inside the graph."""
     x = keras.ops.convert_to_tensor(x)
     scale = 255.0 if keras.backend.standardize_dtype(x.dtype) == "uint8" else 1.0

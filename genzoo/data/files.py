@@ -8,7 +8,7 @@ import numpy as np
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
-def folder(path: Path, split: str, size):
+def folder(path: Path, split: str, size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Images below a folder, sorted by path; each subfolder is a class. ``path/<split>`` is used where it exists."""
     root = path / split if (path / split).is_dir() else path
     if root is path and split != "train":
@@ -32,7 +32,7 @@ def folder(path: Path, split: str, size):
     return np.stack(images), np.array(labels, "int64") if len(classes) > 1 else None
 
 
-def npz(path: Path, split: str):
+def npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The arrays ``image`` and ``label`` of a file, or those of ``keras.datasets`` for the split."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -51,7 +51,7 @@ def npz(path: Path, split: str):
         raise ValueError(f"{path} is damaged ({error}). Copy it again.") from error
 
 
-def resized(image, size):
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """An image ``(h, w, c)`` cropped to the aspect ratio of ``size`` in its middle and resized to it."""
     from PIL import Image, ImageOps
 
@@ -65,16 +65,16 @@ def resized(image, size):
     return stacked.clip(channels.min(), channels.max())  # interpolation may leave [0, 1] by a rounding error
 
 
-def height_and_width(image_size):
+def height_and_width(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """``image_size`` as ``(height, width)``; None stays None."""
     return (image_size, image_size) if isinstance(image_size, int) else image_size
 
 
-def images_below(root):
+def images_below(root: Path) -> list[Path]:
     return sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES)
 
 
-def read(file):
+def read(file: Path) -> np.ndarray:
     """A uint8 array ``(h, w, 1 or 3)``: grey stays grey, everything else becomes RGB."""
     from PIL import Image
 

@@ -2,6 +2,7 @@
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def load(
     seed: int = 0,
     data_dir: str | None = None,
     binarise: int | str | None = None,
-):
+) -> ImageBatches | Any:
     """Images (and labels, where there are any) in batches.
 
     Args:

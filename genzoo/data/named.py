@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ IN_MEMORY_BYTES = 2 * 1024**3
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
 
-def digits(split: str):
+def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
     bundled = extra_module("sklearn.datasets", "data", "This data set needs scikit-learn").load_digits()
     images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
@@ -29,7 +30,7 @@ def digits(split: str):
 OFFLINE = {"digits": digits, "sprites": sprites}
 
 
-def tfds_or_keras(name: str, split: str, size, data_dir):
+def tfds_or_keras(name: str, split: str, size: tuple[int, int] | None, data_dir: str | None) -> Any:
     """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:

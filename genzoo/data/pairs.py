@@ -60,7 +60,7 @@ def load_pairs(
         raise ValueError(f"Name both `inputs` and `targets`, and differently. Received: {inputs=}, {targets=}")
     size, shuffle = files.height_and_width(image_size), split.startswith("train") if shuffle is None else shuffle
     read = _read_pairs(path, split, (inputs, targets) if inputs else None)
-    x, y = _stacked({name: _of_one_size(name, *pair, size) for name, pair in read.items()})
+    x, y = _stacked({name: _of_one_size(name, *pair, size=size) for name, pair in read.items()})
     return ImageBatches(x, y, batch_size, shuffle, seed)
 
 

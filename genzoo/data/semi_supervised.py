@@ -1,7 +1,10 @@
 """Batches that mix images with and without labels, where only few have one."""
 
+from typing import Any
+
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.data.batches import ImageBatches, check_labels
 from genzoo.validation import natural_number, positive_int
 
@@ -20,7 +23,16 @@ class SemiSupervisedBatches(ImageBatches):
         shuffle, seed, first_step, endless: as for ``ImageBatches``.
     """
 
-    def __init__(self, images, labels, batch_size=128, labelled_fraction=0.5, shuffle=True, seed=0, **kwargs):
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int = 128,
+        labelled_fraction: float = 0.5,
+        shuffle: bool = True,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(images, labels, batch_size, shuffle, seed, **kwargs)
         if not 0 < labelled_fraction < 1 or self.batch_size < 2:
             raise ValueError(
@@ -37,7 +49,13 @@ class SemiSupervisedBatches(ImageBatches):
         self._labelled_size = min(max(round(labelled_fraction * self.batch_size), 1), self.batch_size - 1)
         self._steps = -(-len(self._groups[1]) // (self.batch_size - self._labelled_size))
 
-    def resumed(self, first_step: int, batch_size=None, shuffle=True, endless=False) -> "SemiSupervisedBatches":
+    def resumed(
+        self,
+        first_step: int,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        endless: bool = False,
+    ) -> "SemiSupervisedBatches":
         """The same data for a model that has made ``first_step`` steps already."""
         batch_size = self.batch_size if batch_size is None else batch_size
         return self._like(self.images, self.labels, batch_size, shuffle, first_step=first_step, endless=endless)
@@ -67,8 +85,8 @@ class SemiSupervisedBatches(ImageBatches):
 
 
 def semi_supervised(
-    x,
-    y=None,
+    x: Array,
+    y: Array | None = None,
     *,
     num_labelled: int | None = 100,
     batch_size: int | None = None,
@@ -101,10 +119,10 @@ def semi_supervised(
     """
     if isinstance(x, ImageBatches):
         x, y, batch_size = x.images, x.labels if y is None else y, batch_size or x.batch_size
-    y = check_labels(y, range(-1, np.iinfo(np.int32).max), "semi_supervised")
+    labels = check_labels(y, range(-1, np.iinfo(np.int32).max), "semi_supervised")
     if num_labelled is not None:
-        y = _kept(y, positive_int("num_labelled", num_labelled), natural_number("seed", seed))
-    return SemiSupervisedBatches(x, y, 128 if batch_size is None else batch_size, labelled_fraction, seed=seed)
+        labels = _kept(labels, positive_int("num_labelled", num_labelled), natural_number("seed", seed))
+    return SemiSupervisedBatches(x, labels, 128 if batch_size is None else batch_size, labelled_fraction, seed=seed)
 
 
 def _kept(y, num_labelled, seed):

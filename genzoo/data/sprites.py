@@ -43,7 +43,7 @@ SIZE, STEP = 64, 3  # leaves each shape a tile of 31 pixels, an odd number, so t
 PARTS = {"train": lambda i: i % 5 != 4, "test": lambda i: i % 5 == 4, "all": lambda i: i >= 0}
 
 
-def sprites(split: str = "train", size: int = SIZE):
+def sprites(split: str = "train", size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     """``(images, labels)``: uint8 ``(n, size, size, 1)`` and the shape of each as int64.
 
     Args:

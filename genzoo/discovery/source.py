@@ -71,9 +71,11 @@ def _find(module):
     """
     top, *parts = module.split(".")
     spec = importlib.util.find_spec(top)
-    if not parts:
+    if spec is None:
+        raise LookupError(module)
+    if spec.origin is not None and not parts:
         return spec.origin, spec.parent
-    for folder in spec.submodule_search_locations:
+    for folder in spec.submodule_search_locations or ():
         path = Path(folder, *parts)
         for file, package in ((path / "__init__.py", module), (path.with_suffix(".py"), module.rpartition(".")[0])):
             if file.is_file():
@@ -117,8 +119,8 @@ def _class_tags(node, module, hops):
 def _tags(value, module, hops):
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
         return {*_tags(value.left, module, hops), *_tags(value.right, module, hops)}
-    if isinstance(value, ast.Attribute) and value.attr == "tags":
+    if isinstance(value, ast.Attribute) and value.attr == "tags" and isinstance(value.value, ast.Name):
         return _describe(module, value.value.id, hops - 1).tags
-    if isinstance(value, ast.Call) and value.func.id == "frozenset":
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "frozenset":
         return _tags(value.args[0], module, hops) if value.args else ()
     return ast.literal_eval(value)

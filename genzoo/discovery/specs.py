@@ -40,7 +40,7 @@ class ModelSpec:
         return load_target(self.target)
 
 
-def load_target(target: Any):
+def load_target(target: Any) -> Any:
     """Imports ``"package.module:Class"``; what is no string is the target itself."""
     if not isinstance(target, str):
         return target

@@ -24,6 +24,7 @@ module leans on, ``borrowed`` says what happens.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -37,7 +38,13 @@ if _backend not in ("jax", "tensorflow", "torch"):
     )
 
 _native = importlib.import_module(f"genzoo.engine.{_backend}")
-TrainingStep = _native.TrainingStep
+if TYPE_CHECKING:
+
+    class TrainingStep(keras.Model):
+        """What type checkers know of it: it is a part of a ``keras.Model``."""
+
+else:
+    TrainingStep = _native.TrainingStep
 batch_norm = _native.batch_norm
 build_optimizer = _native.build_optimizer
 compile_inference = _native.compile_inference

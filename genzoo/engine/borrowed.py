@@ -67,7 +67,10 @@ def looked_up(name: str):
     for part in parts:
         path = f"{path}.{part}"
         if not hasattr(found, part):
-            importlib.import_module(path)
+            try:
+                importlib.import_module(path)
+            except ImportError:
+                raise AttributeError(f"there is no {path}") from None
         found = getattr(found, part)
     return found
 

@@ -7,27 +7,29 @@ from typing import Any
 import keras
 import numpy as np
 
+from genzoo.annotations import Array, Data
 from genzoo.data.batches import ImageBatches, as_numpy, check_images
 from genzoo.errors import not_built
 from genzoo.evaluation import provenance, scores
 from genzoo.evaluation.evidence import Evidence
+from genzoo.model import GenerativeModel
 from genzoo.validation import natural_number, positive_int
 
 FEATURES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}  # of which data set each network knows the classes
 
 
 def evaluate(
-    model,
-    real,
+    model: GenerativeModel,
+    real: Data,
     *,
     metrics: Iterable[str] | None = None,
     samples: int = 10_000,
-    features=None,
+    features: Any = None,
     seed: int = 0,
     split: str | None = None,
-    labels=None,
-    train=None,
-    validation=None,
+    labels: Array | None = None,
+    train: Data = None,
+    validation: Array | None = None,
     factors: Mapping[str, Any] | None = None,
     sampler: str | None = None,
     arguments: Mapping[str, Mapping[str, Any]] | None = None,

@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genzoo.data.batches import unit_images
+
+if TYPE_CHECKING:
+    from genzoo.metrics.features import FeatureNetwork
 
 
 @dataclasses.dataclass
@@ -30,17 +32,17 @@ class Evidence:
     model: Any
     real: np.ndarray
     labels: np.ndarray | None = None
-    train: np.ndarray | None = None
+    train: Any = None  # this and `factors` are for scores that say that they need it
     train_labels: np.ndarray | None = None
     validation: np.ndarray | None = None
-    factors: Mapping[str, np.ndarray] | None = None
+    factors: Any = None
     samples: int = 10_000
     features: Any = None
     seed: int = 0
     sampler: str | None = None
 
     @functools.cached_property
-    def fake(self):
+    def fake(self) -> np.ndarray:
         sampler = {} if self.sampler is None else {"sampler": self.sampler}
         images = self.model.sample(self.samples, seed=self.seed, **sampler)
         if not np.isfinite(images).all():
@@ -50,23 +52,23 @@ class Evidence:
         return images
 
     @property
-    def components(self):
+    def components(self) -> int | None:
         """Of the sampler's mixture, or None where latents come from the prior."""
         return self.model.sampler_components(self.sampler)
 
     @functools.cached_property
-    def asked(self):
+    def asked(self) -> np.ndarray:
         """The labels of ``fake``: 0, 1, 2, ... in turn, as ``sample`` chooses them by default."""
         return np.resize([i for i in self.model.label_ids if i >= 0], self.samples)
 
     @functools.cached_property
-    def network(self):
+    def network(self) -> "FeatureNetwork":
         from genzoo.metrics.features import feature_network
 
         return feature_network(self.features)
 
     @functools.cached_property
-    def classifier(self):
+    def classifier(self) -> "FeatureNetwork | None":
         """The feature network, if there is one and it classifies."""
         with contextlib.suppress(NotImplementedError):
             if self.features is not None and len(self.network.probabilities(unit_images(self.real[:1]))):
@@ -74,29 +76,29 @@ class Evidence:
         return None
 
     @functools.cached_property
-    def real_features(self):
+    def real_features(self) -> np.ndarray:
         return self.network(unit_images(self.real))
 
     @functools.cached_property
-    def fake_features(self):
+    def fake_features(self) -> np.ndarray:
         return self.network(self.fake)
 
     @functools.cached_property
-    def fake_probabilities(self):
-        return self.classifier.probabilities(self.fake)
+    def fake_probabilities(self) -> np.ndarray:
+        return self.network.probabilities(self.fake)
 
     @functools.cached_property
-    def real_probabilities(self):
-        return self.classifier.probabilities(unit_images(self.real))
+    def real_probabilities(self) -> np.ndarray:
+        return self.network.probabilities(unit_images(self.real))
 
     @functools.cached_property
-    def codes(self):
+    def codes(self) -> np.ndarray:
         return self.model.encode(self.real, **self.given(self.labels))
 
     @functools.cached_property
-    def train_codes(self):
+    def train_codes(self) -> np.ndarray:
         return self.model.encode(self.train, **self.given(self.train_labels))
 
-    def given(self, labels):
+    def given(self, labels: Any) -> dict[str, Any]:
         """Labels as a keyword argument for the verbs of a conditional model, which need them."""
         return {"labels": labels} if "conditional" in self.model.tags else {}

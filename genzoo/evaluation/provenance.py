@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -39,7 +40,7 @@ def commit() -> str | None:
         return None
 
 
-def sha256(path) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -50,7 +51,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat()
 
 
-def write_json(path, document) -> None:
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
     """Writes strict JSON."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ counts, what belongs beside it, and in ``protocol`` what the number depends on.
 
 import dataclasses
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from genzoo import metrics
 from genzoo.data.batches import unit_images
 from genzoo.errors import unknown_name
 from genzoo.evaluation.evidence import Evidence
+
+Function = TypeVar("Function", bound=Callable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,15 @@ NEEDS_IN_WORDS = {
 SCORES: dict[str, Score] = {}
 
 
-def score(name, what, *, tags=(), needs=(), better="higher", usual=False):
+def score(
+    name: str,
+    what: str,
+    *,
+    tags: Iterable[str] = (),
+    needs: Iterable[str] = (),
+    better: str = "higher",
+    usual: bool = False,
+) -> Callable[[Function], Function]:
     """Registers a score under a name."""
 
     def add(function):
@@ -79,7 +89,7 @@ def score(name, what, *, tags=(), needs=(), better="higher", usual=False):
     return add
 
 
-def find(name: str, arguments=()) -> Score:
+def find(name: str, arguments: Iterable[str] = ()) -> Score:
     """The score of this name, which takes these arguments.
 
     Raises:
@@ -99,13 +109,13 @@ def find(name: str, arguments=()) -> Score:
 
 
 @score("fid", "Fréchet distance of features", needs=["features"], better="lower", usual=True)
-def fid(evidence):
+def fid(evidence: Evidence) -> dict[str, Any]:
     value = metrics.frechet_distance(evidence.real_features, evidence.fake_features)
     return {"value": value, "protocol": _against(evidence)}
 
 
 @score("kid", "kernel distance of features", needs=["features"], better="lower", usual=True)
-def kid(evidence, *, subset_size=1000, subsets=100):
+def kid(evidence: Evidence, *, subset_size: int = 1000, subsets: int = 100) -> dict[str, Any]:
     size = min(subset_size, len(evidence.real), evidence.samples)
     found = metrics.kernel_distance(
         evidence.real_features, evidence.fake_features, subset_size=size, subsets=subsets, seed=evidence.seed
@@ -115,7 +125,7 @@ def kid(evidence, *, subset_size=1000, subsets=100):
 
 
 @score("inception-score", "how sure and how varied the classifier's labels are", needs=["classifier"], usual=True)
-def inception_score(evidence, *, splits=10):
+def inception_score(evidence: Evidence, *, splits: int = 10) -> dict[str, Any]:
     splits = min(splits, evidence.samples)
     found = metrics.inception_score(evidence.fake_probabilities, splits=splits, seed=evidence.seed)
     protocol = {**_in_features(evidence), "splits": splits}
@@ -123,19 +133,19 @@ def inception_score(evidence, *, splits=10):
 
 
 @score("precision-recall", "share of samples among data, and of data among samples", needs=["features"], usual=True)
-def precision_recall(evidence, *, k=3):
+def precision_recall(evidence: Evidence, *, k: int = 3) -> dict[str, Any]:
     found = metrics.precision_recall(evidence.real_features, evidence.fake_features, k=k)
     return {"value": found.precision, "recall": found.recall, "protocol": {**_against(evidence), "k": k}}
 
 
 @score("density-coverage", "as precision and recall, robust to outliers", needs=["features"], usual=True)
-def density_coverage(evidence, *, k=5):
+def density_coverage(evidence: Evidence, *, k: int = 5) -> dict[str, Any]:
     found = metrics.density_coverage(evidence.real_features, evidence.fake_features, k=k)
     return {"value": found.density, "coverage": found.coverage, "protocol": {**_against(evidence), "k": k}}
 
 
 @score("labels", "entropy of the classifier's labels of samples, in nats", needs=["classifier"], better="", usual=True)
-def labels(evidence):
+def labels(evidence: Evidence) -> dict[str, Any]:
     fake, real = (metrics.label_histogram(p) for p in (evidence.fake_probabilities, evidence.real_probabilities))
     found = {"value": fake.entropy, "data": real.entropy, "histogram": np.asarray(fake.histogram).tolist()}
     return {**found, "protocol": _against(evidence)}
@@ -144,7 +154,7 @@ def labels(evidence):
 @score(
     "label-agreement", "share of samples classified as asked", tags=["conditional"], needs=["classifier"], usual=True
 )
-def label_agreement(evidence):
+def label_agreement(evidence: Evidence) -> dict[str, Any]:
     found = {"value": np.mean(evidence.fake_probabilities.argmax(1) == evidence.asked)}
     if evidence.labels is not None:
         read, true = _labelled(evidence.real_probabilities.argmax(1), evidence.labels)
@@ -156,14 +166,14 @@ def label_agreement(evidence):
 
 
 @score("sharpness", "variance of the Laplacian of samples", better="", usual=True)
-def sharpness(evidence):
+def sharpness(evidence: Evidence) -> dict[str, Any]:
     fake, real = (metrics.sharpness(images).mean() for images in (evidence.fake, _grey(evidence.real)))
     with np.errstate(divide="ignore", invalid="ignore"):  # of images without any edge
         return {"value": fake, "data": real, "ratio": np.divide(fake, real), "protocol": _counts(evidence)}
 
 
 @score("memorisation", "distance of samples to the nearest training image", needs=["train"], better="")
-def memorisation(evidence, *, images=1000):
+def memorisation(evidence: Evidence, *, images: int = 1000) -> dict[str, Any]:
     fake, real = evidence.fake[:images], evidence.real[:images]
     train = unit_images(evidence.train)
     near, held_out = (metrics.nearest_neighbours(unit_images(x), train, k=1)[0] for x in (fake, real))
@@ -175,7 +185,7 @@ def memorisation(evidence, *, images=1000):
 
 
 @score("elbo", "negative evidence lower bound, nats per image", tags=["likelihood"], better="lower", usual=True)
-def elbo(evidence):
+def elbo(evidence: Evidence) -> dict[str, Any]:
     """``log_likelihood`` with one latent per image: in expectation just the bound."""
     found = evidence.model.log_likelihood(evidence.real, 1, seed=evidence.seed, **evidence.given(evidence.labels))
     return {**_mean(-found), "protocol": {"n_real": len(found), "num_samples": 1, "seed": evidence.seed}}
@@ -188,7 +198,7 @@ def elbo(evidence):
     better="lower",
     usual=True,
 )
-def nll(evidence, *, num_samples=200, images=None):
+def nll(evidence: Evidence, *, num_samples: int = 200, images: int | None = None) -> dict[str, Any]:
     x, y = evidence.real[:images], None if evidence.labels is None else evidence.labels[:images]
     found = evidence.model.log_likelihood(x, num_samples, seed=evidence.seed, **evidence.given(y))
     return {**_mean(-found), "protocol": {"n_real": len(x), "num_samples": num_samples, "seed": evidence.seed}}
@@ -200,7 +210,7 @@ def nll(evidence, *, num_samples=200, images=None):
     tags=["likelihood"],
     better="lower",
 )
-def ais(evidence, *, chains=16, temperatures=500, images=100):
+def ais(evidence: Evidence, *, chains: int = 16, temperatures: int = 500, images: int | None = 100) -> dict[str, Any]:
     x, y = evidence.real[:images], None if evidence.labels is None else evidence.labels[:images]
     settings = {"chains": chains, "temperatures": temperatures, "seed": evidence.seed}
     found = metrics.annealed_importance_sampling(evidence.model, x, **settings, **evidence.given(y))
@@ -208,7 +218,7 @@ def ais(evidence, *, chains=16, temperatures=500, images=100):
 
 
 @score("parzen", "log-likelihood under a Parzen window over samples, nats per image (historical)")
-def parzen(evidence, *, validation=1000, sigmas=None):
+def parzen(evidence: Evidence, *, validation: int = 1000, sigmas: Iterable[float] | None = None) -> dict[str, Any]:
     """The width is chosen on validation images, or where there are none on the first real ones, never reported."""
     chosen_on, reported = evidence.validation, evidence.real
     if chosen_on is None:
@@ -226,39 +236,39 @@ def parzen(evidence, *, validation=1000, sigmas=None):
 
 
 @score("active-units", "latents that say something about the image", tags=["encoder"], usual=True)
-def active_units(evidence, *, threshold=0.01):
+def active_units(evidence: Evidence, *, threshold: float = 0.01) -> dict[str, Any]:
     found = metrics.active_units(evidence.codes, threshold)
     protocol = {"n_real": len(evidence.real), "threshold": threshold}
     return {"value": found, "of": evidence.codes.shape[1], "protocol": protocol}
 
 
 @score("knn", "accuracy of the nearest training code's label", tags=["encoder"], needs=["labels", "train_labels"])
-def knn(evidence, *, k=1):
+def knn(evidence: Evidence, *, k: int = 1) -> dict[str, Any]:
     train = _labelled(evidence.train_codes, evidence.train_labels)
     found = metrics.knn_accuracy(*train, *_labelled(evidence.codes, evidence.labels), k=k)
     return {"value": found, "protocol": {**_codes(evidence), "k": k}}
 
 
 @score("linear-probe", "accuracy of a linear classifier of codes", tags=["encoder"], needs=["labels", "train_labels"])
-def linear_probe(evidence):
+def linear_probe(evidence: Evidence) -> dict[str, Any]:
     train = _labelled(evidence.train_codes, evidence.train_labels)
     found = metrics.linear_probe(*train, *_labelled(evidence.codes, evidence.labels))
     return {"value": found, "protocol": _codes(evidence)}
 
 
 @score("mig", "mutual information gap", tags=["encoder"], needs=["factors"], usual=True)
-def mig(evidence, *, bins=20):
+def mig(evidence: Evidence, *, bins: int = 20) -> dict[str, Any]:
     found = metrics.mig(evidence.codes, evidence.factors, bins=bins)
     return {"value": found, "protocol": {**_factors(evidence), "bins": bins}}
 
 
 @score("sap", "separated attribute predictability", tags=["encoder"], needs=["factors"], usual=True)
-def sap(evidence):
+def sap(evidence: Evidence) -> dict[str, Any]:
     return {"value": metrics.sap(evidence.codes, evidence.factors), "protocol": _factors(evidence)}
 
 
 @score("dci", "disentanglement, completeness, informativeness", tags=["encoder"], needs=["factors"])
-def dci(evidence):
+def dci(evidence: Evidence) -> dict[str, Any]:
     found = metrics.dci(evidence.codes, evidence.factors)
     beside = {"completeness": found.completeness, "informativeness": found.informativeness}
     return {"value": found.disentanglement, **beside, "protocol": _factors(evidence)}

@@ -5,6 +5,7 @@ counts as the same.
 """
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -108,14 +109,15 @@ class Claim:
 
     def condition(self) -> str:
         """When it counts as reproduced, in words."""
-        if self.criterion is None:
-            return "nothing to compare with"
-        if self.than is not None:
+        number = self._number
+        if self.criterion is not None and self.than is not None:
             return f"{self.criterion} that of `{self.than}`"
+        if self.criterion is None or number is None:
+            return "nothing to compare with"
         if self.criterion == "near":
-            return f"{self._number:g} ± {self.tolerance:g}"
+            return f"{number:g} ± {self.tolerance:g}"
         slack = self.tolerance if self.criterion == "at most" else -self.tolerance
-        return f"{self.criterion} {self._number + slack:g}"
+        return f"{self.criterion} {number + slack:g}"
 
     @property
     def _number(self):
@@ -124,7 +126,7 @@ class Claim:
         return None if isinstance(self.paper, str) else self.paper
 
 
-def read_claims(path=SHIPPED) -> dict[str, Claim]:
+def read_claims(path: str | os.PathLike[str] = SHIPPED) -> dict[str, Claim]:
     """The claims of a TOML file, by id.
 
     Raises:

@@ -8,8 +8,10 @@ RUN/row.json            the row, once all is done
 
 import contextlib
 import json
+import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -23,12 +25,20 @@ from genzoo.experiments.training import Source, Training
 from genzoo.files import written
 
 
-def directory_of(root, claim: str, seed: int = 0) -> Path:
+def directory_of(root: str | os.PathLike[str], claim: str, seed: int = 0) -> Path:
     """The directory of a claim's run, below ``root``."""
     return Path(root) / (claim if seed == 0 else f"{claim}-seed-{seed}")
 
 
-def reproduce(claim: Claim, root="runs/reproduce", *, epochs: int | None = None, seed: int = 0, say=print, verbose=0):
+def reproduce(
+    claim: Claim,
+    root: str | os.PathLike[str] = "runs/reproduce",
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    say: Callable[[str], object] = print,
+    verbose: int | str = 0,
+) -> dict | None:
     """Trains and scores a claim; one that was interrupted goes on where it stopped.
 
     Args:
@@ -106,13 +116,13 @@ def _scores(claim, model, seed, *, train, test, validation=None):
     )
 
 
-def read_row(root, claim: str, seed: int = 0) -> dict | None:
+def read_row(root: str | os.PathLike[str], claim: str, seed: int = 0) -> dict | None:
     """The row of a claim that was run, or None."""
     path = directory_of(root, claim, seed) / "row.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def state_of(claim: Claim, root, seed: int = 0) -> str:
+def state_of(claim: Claim, root: str | os.PathLike[str], seed: int = 0) -> str:
     """How far a claim is in a directory, in a few words."""
     directory = directory_of(root, claim.id, seed)
     if row := read_row(root, claim.id, seed):

@@ -1,13 +1,14 @@
 """Rows: what came out of claims, as JSON files hold it and as Markdown tables show it."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from genzoo.experiments.claims import Claim
 
 
-def read_rows(path) -> list[dict]:
+def read_rows(path: str | os.PathLike[str]) -> list[dict]:
     """The rows that a file holds, or none if there is no such file."""
     try:
         rows = json.loads(Path(path).read_text())

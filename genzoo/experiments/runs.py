@@ -10,17 +10,22 @@ import contextlib
 import csv
 import dataclasses
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from genzoo import registry
+from genzoo.annotations import Data
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
 from genzoo.evaluation import provenance
 from genzoo.experiments.training import FIELDS, Training
 from genzoo.files import written
+from genzoo.model import GenerativeModel
 from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
@@ -37,13 +42,20 @@ class Run:
         monitor: the ``HealthMonitor`` of the last training, or None.
     """
 
-    def __init__(self, directory, asked: Training, made_with: dict, epochs_done=0, epochs_at_step=None):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        asked: Training,
+        made_with: dict,
+        epochs_done: int = 0,
+        epochs_at_step: dict[str, int] | None = None,
+    ):
         self.directory, self.asked, self.made_with = Path(directory), asked, made_with
         self.epochs_done, self._epochs_at_step = epochs_done, epochs_at_step or {}
         self._made, self.monitor = [], None
 
     @classmethod
-    def create(cls, directory, asked: Training) -> "Run":
+    def create(cls, directory: str | os.PathLike[str], asked: Training) -> "Run":
         """Makes the directory and writes ``run.json``.
 
         Raises:
@@ -62,7 +74,7 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, directory) -> "Run":
+    def open(cls, directory: str | os.PathLike[str]) -> "Run":
         """Reads a run that ``create`` made.
 
         Raises:
@@ -83,7 +95,7 @@ class Run:
     @property
     def config(self) -> dict:
         """What ``run.json`` holds."""
-        done = {"epochs_done": self.epochs_done}
+        done: dict[str, Any] = {"epochs_done": self.epochs_done}
         if self._epochs_at_step:
             done["epochs_at_step"] = self._epochs_at_step
         return {**self.asked.to_json(), **self.made_with, **done}
@@ -100,7 +112,7 @@ class Run:
     def _history_path(self) -> Path:
         return self.directory / "history.csv"
 
-    def model(self):
+    def model(self) -> GenerativeModel:
         """The saved model, or a new one where none was saved yet; ``epochs_done`` then says how far it is."""
         if not self.model_path.exists():
             self.epochs_done = 0
@@ -111,13 +123,20 @@ class Run:
         self.epochs_done = self._epochs_at_step[str(model.steps_made)]
         return model
 
-    def data(self, model) -> tuple:
+    def data(self, model: GenerativeModel) -> tuple:
         """What to train the model on, and what to hold out: of pairs those of the test part, else None."""
         if "translation" in model.tags:
             return self.asked.data.pairs(self.asked.seed)
         return self.asked.data.images(self.asked.seed), None
 
-    def train(self, model, data, epochs: int, held_out=None, **fit_options) -> StopOnSignal:
+    def train(
+        self,
+        model: GenerativeModel,
+        data: Data,
+        epochs: int,
+        held_out: Data = None,
+        **fit_options: Any,
+    ) -> StopOnSignal:
         """Fits up to ``epochs`` in all, keeping model, samples and history after each.
 
         ``monitor``, a ``HealthMonitor``, watches. Where it stops a training that has diverged, files stay as they were.
@@ -143,7 +162,7 @@ class Run:
             stop.restore()
         return stop
 
-    def keep(self, model, epochs_done: int, logs: dict | None) -> None:
+    def keep(self, model: GenerativeModel, epochs_done: int, logs: dict | None) -> None:
         """Saves the model after ``epochs_done`` whole epochs, with the last one's metrics.
 
         The model's file is what counts, and comes last. Whenever the process ends, the training steps in that file
@@ -158,7 +177,7 @@ class Run:
         model.save(self.model_path)
 
     @contextlib.contextmanager
-    def discarded_on_failure(self):
+    def discarded_on_failure(self) -> Iterator[None]:
         """Removes the directory again if what runs inside raises before any model was saved."""
         try:
             yield
@@ -223,7 +242,7 @@ class _Keep(keras.callbacks.Callback):
         self.run.keep(self.model, epoch + whole, logs if whole else None)
 
 
-def new_model(asked: Training, plugin: dict | None = None):
+def new_model(asked: Training, plugin: dict | None = None) -> GenerativeModel:
     """The untrained model that was asked for.
 
     Args:
@@ -243,7 +262,7 @@ def new_model(asked: Training, plugin: dict | None = None):
     return model
 
 
-def free_directory(root, name: str) -> Path:
+def free_directory(root: str | os.PathLike[str], name: str) -> Path:
     """``root/name``, or the first of ``root/name-2``, ``root/name-3``, ... that does not exist."""
     path, number = Path(root) / name, 2
     while path.exists():

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from genzoo import data
+from genzoo.data import ImageBatches
+from genzoo.data.pairs import parts
 from genzoo.errors import unknown_name
 
 
@@ -31,24 +33,24 @@ class Source:
     labels: int | None = None
     binarise: int | str | None = None
 
-    def part(self, split: str, *, shuffle: bool | None = None, seed: int = 0):
+    def part(self, split: str, *, shuffle: bool | None = None, seed: int = 0) -> ImageBatches | Any:
         """A part of the data set, see ``genzoo.data.load``."""
         options = {"batch_size": self.batch_size, "image_size": self.image_size, "binarise": self.binarise}
         return data.load(self.name, split, shuffle=shuffle, seed=seed, **options)
 
-    def images(self, seed: int):
+    def images(self, seed: int) -> ImageBatches | Any:
         """The images to train on, of which few may keep their labels."""
         images = self.part(self.split, shuffle=True, seed=seed)
         if self.labels is None:
             return images
         return data.semi_supervised(images, num_labelled=self.labels, seed=seed)
 
-    def pairs(self, seed: int):
+    def pairs(self, seed: int) -> tuple[ImageBatches, ImageBatches | None]:
         """The pairs to train on, and those held out, or None where the folder has no such part."""
         options = {"batch_size": self.batch_size, "image_size": self.image_size, "seed": seed}
         options |= {"inputs": self.inputs, "targets": self.targets}
         train = data.load_pairs(self.name, self.split, shuffle=True, **options)
-        held_out = self.split == "train" and "test" in (data.pairs.parts(self.name) or ["test"])
+        held_out = self.split == "train" and "test" in (parts(self.name) or ["test"])
         return train, data.load_pairs(self.name, "test", **options) if held_out else None
 
 

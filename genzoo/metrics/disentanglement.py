@@ -4,15 +4,17 @@ What a latent knows does not depend on its scale. One that a VAE's KL term has a
 of everything: ``codes[:, codes.var(axis=0) > 0.01]`` are the active ones (``active_units``), should others not count.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.extras import sklearn
 from genzoo.validation import natural_number, positive_int
 
 
-def mig(codes, factors, *, bins: int = 20) -> float:
+def mig(codes: Array, factors: Mapping[str, Any], *, bins: int = 20) -> float:
     r"""Mutual information gap: how much more the best latent knows of a factor than the second best.
 
     $$\mathrm{MIG} = \frac1K \sum_{k=1}^K \frac{I(z_{j_k}; v_k) - \max_{j \ne j_k} I(z_j; v_k)}{H(v_k)}, \quad
@@ -53,7 +55,7 @@ def mig(codes, factors, *, bins: int = 20) -> float:
     return float(np.mean(gaps))
 
 
-def sap(codes, factors, *, continuous=()) -> float:
+def sap(codes: Array, factors: Mapping[str, Any], *, continuous: Iterable[str] = ()) -> float:
     r"""Separated attribute predictability: how much better the best latent predicts a factor than the second best.
 
     $$\mathrm{SAP} = \frac1K \sum_{k=1}^K \left( S_{j_k k} - \max_{j \ne j_k} S_{jk} \right), \quad
@@ -109,7 +111,7 @@ class DCI(NamedTuple):
     informativeness: float
 
 
-def dci(codes, factors, *, trees: int = 50, seed: int = 0) -> DCI:
+def dci(codes: Array, factors: Mapping[str, Any], *, trees: int = 50, seed: int = 0) -> DCI:
     r"""Disentanglement, completeness and informativeness, from what forests find important.
 
     One random forest per factor predicts it from all d latents. Where $R_{ij} \ge 0$ is the importance of latent i for

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.validation import natural_number, positive_int
 
 ROWS = 1024  # of a matrix of distances, held at once
@@ -39,7 +40,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def frechet_distance(real, fake) -> float:
+def frechet_distance(real: Array, fake: Array) -> float:
     r"""Fréchet distance of two Gaussians with the means and covariances of the features; FID in those of Inception.
 
     $$d^2 = \|\mu_1 - \mu_2\|^2 + \operatorname{tr}(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2})$$
@@ -79,8 +80,8 @@ def frechet_distance(real, fake) -> float:
 
 
 def kernel_distance(
-    real,
-    fake,
+    real: Array,
+    fake: Array,
     *,
     degree: int = 3,
     gamma: float | None = None,
@@ -137,7 +138,7 @@ def kernel_distance(
     return KernelDistance(float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(subsets)))
 
 
-def inception_score(probabilities, *, splits: int = 10, seed: int = 0) -> InceptionScore:
+def inception_score(probabilities: Array, *, splits: int = 10, seed: int = 0) -> InceptionScore:
     r"""How sure a classifier is of each sample, and how varied its labels are.
 
     $$\exp E_x \operatorname{KL}[p(y \mid x) \,\|\, p(y)], \quad p(y) = E_x p(y \mid x)$$
@@ -173,7 +174,7 @@ def inception_score(probabilities, *, splits: int = 10, seed: int = 0) -> Incept
     return InceptionScore(float(np.mean(found)), float(np.std(found)))
 
 
-def precision_recall(real, fake, *, k: int = 3) -> PrecisionRecall:
+def precision_recall(real: Array, fake: Array, *, k: int = 3) -> PrecisionRecall:
     r"""The share of samples that lie among the data, and of data that lie among the samples.
 
     A point lies among others if it is in the ball of one of them at least, whose radius reaches its k-th nearest among
@@ -211,7 +212,7 @@ def precision_recall(real, fake, *, k: int = 3) -> PrecisionRecall:
     return PrecisionRecall(float(precise.mean()), float(np.concatenate(recalled).mean()))
 
 
-def density_coverage(real, fake, *, k: int = 5) -> DensityCoverage:
+def density_coverage(real: Array, fake: Array, *, k: int = 5) -> DensityCoverage:
     r"""As precision and recall, and robust to outliers: in how many balls of data a sample lies, and how many have one.
 
     $$\text{density} = \frac{1}{km} \sum_j \sum_i \big[\|y_j - x_i\| \le r_k(x_i)\big], \quad
@@ -245,7 +246,7 @@ def density_coverage(real, fake, *, k: int = 5) -> DensityCoverage:
     return DensityCoverage(inside / (k * len(fake)), float(np.concatenate(covered).mean()))
 
 
-def checked_probabilities(probabilities) -> np.ndarray:
+def checked_probabilities(probabilities: Array) -> np.ndarray:
     """``(n, classes)`` as float64, if every row is a distribution."""
     p = np.asarray(probabilities, "float64")
     if p.ndim != 2 or p.size == 0 or not (p.min() >= 0 and np.allclose(p.sum(axis=1), 1.0, atol=1e-3)):

@@ -9,11 +9,13 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from genzoo.annotations import Array
 from genzoo.data.batches import check_images, unit_images
 from genzoo.errors import unknown_name
 from genzoo.validation import positive_int
@@ -38,11 +40,20 @@ class FeatureNetwork:
         channels: that images must have, or None for any. Grey images repeat theirs where it is 3.
     """
 
-    def __init__(self, name: str, function: Callable, *, sha256=None, resize=None, channels=None, classify=None):
+    def __init__(
+        self,
+        name: str,
+        function: Callable,
+        *,
+        sha256: str | None = None,
+        resize: tuple[int, int] | None = None,
+        channels: int | None = None,
+        classify: Callable | None = None,
+    ):
         self.name, self.sha256, self.resize, self.channels = name, sha256, resize, channels
         self._function, self._classify = function, classify
 
-    def __call__(self, images, batch_size: int = 256) -> np.ndarray:
+    def __call__(self, images: Array, batch_size: int = 256) -> np.ndarray:
         """Images, uint8 or float in [0, 1], to float32 features ``(n, d)``."""
         features = self._run(self._function, images, batch_size)
         if features.ndim != 2 or len(features) != len(images):
@@ -52,7 +63,7 @@ class FeatureNetwork:
             )
         return features
 
-    def probabilities(self, images, batch_size: int = 256) -> np.ndarray:
+    def probabilities(self, images: Array, batch_size: int = 256) -> np.ndarray:
         """Images to class probabilities ``(n, classes)``, float32.
 
         Raises:
@@ -91,7 +102,7 @@ class FeatureNetwork:
         return images
 
 
-def feature_network(which) -> FeatureNetwork:
+def feature_network(which: Any) -> FeatureNetwork:
     """The feature network of this name, or one made of a model or a function.
 
     Args:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.data.batches import check_images
 from genzoo.extras import sklearn
 from genzoo.metrics.distances import checked_probabilities
@@ -20,7 +21,7 @@ class LabelHistogram(NamedTuple):
     entropy: float
 
 
-def sharpness(images, *, batch_size: int = 1000) -> np.ndarray:
+def sharpness(images: Array, *, batch_size: int = 1000) -> np.ndarray:
     r"""Variance of each image's Laplacian: small where edges are blurred. Noise is sharp, too.
 
     $$\operatorname{Var}_{i,j}\big[x_{i-1,j} + x_{i+1,j} + x_{i,j-1} + x_{i,j+1} - 4 x_{i,j}\big]$$
@@ -63,7 +64,7 @@ def _variances(x):
     return laplacian.var(axis=(1, 2))
 
 
-def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def nearest_neighbours(fake: Array, train: Array, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The training images nearest to samples. Distances near 0 mean that the model has memorised them.
 
     Compare with the distances of test images, which it cannot have memorised.
@@ -101,7 +102,7 @@ def nearest_neighbours(fake, train, *, k: int = 1) -> tuple[np.ndarray, np.ndarr
     return search.fit(flat[1] - centre).kneighbors(flat[0] - centre)
 
 
-def label_histogram(probabilities) -> LabelHistogram:
+def label_histogram(probabilities: Array) -> LabelHistogram:
     r"""How many samples a classifier gives each class, and how evenly: entropy $-\sum_c h_c \log h_c$.
 
     Args:

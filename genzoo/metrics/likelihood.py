@@ -7,13 +7,16 @@ the estimate of $p(x)$ is unbiased.
 """
 
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from genzoo.validation import natural_number, positive_int
+from genzoo.annotations import Array
+from genzoo.validation import positive_int, seed_or_fresh
 
 
-def parzen_log_likelihood(samples, x, sigma: float, *, batch_size: int = 500) -> np.ndarray:
+def parzen_log_likelihood(samples: Array, x: Array, sigma: float, *, batch_size: int = 500) -> np.ndarray:
     r"""Log-density of images under Gaussians around samples of a model.
 
     $$\log p(x) = \log \frac1n \sum_{i=1}^n N(x; s_i, \sigma^2 I)$$
@@ -45,7 +48,9 @@ def parzen_log_likelihood(samples, x, sigma: float, *, batch_size: int = 500) ->
     return _log_densities(samples, x, [sigma], batch_size)[0]
 
 
-def parzen_sigma(samples, validation, sigmas=None, *, batch_size: int = 500) -> float:
+def parzen_sigma(
+    samples: Array, validation: Array, sigmas: Iterable[float] | None = None, *, batch_size: int = 500
+) -> float:
     r"""The bandwidth of ``parzen_log_likelihood`` under which validation images are likeliest on average.
 
     By default the best of 28 values from 0.001 to 1, the last ten of which are the grid of Goodfellow et al. (2014),
@@ -91,13 +96,13 @@ def parzen_sigma(samples, validation, sigmas=None, *, batch_size: int = 500) -> 
 
 
 def annealed_importance_sampling(
-    model,
-    x,
+    model: Any,
+    x: Array,
     *,
     chains: int = 16,
     temperatures: int = 500,
     leapfrog_steps: int = 10,
-    labels=None,
+    labels: Array | None = None,
     seed: int | None = None,
     batch_size: int = 2048,
 ) -> np.ndarray:
@@ -142,12 +147,14 @@ def annealed_importance_sampling(
     betas = _sigmoid_temperatures(positive_int("temperatures", temperatures))
     moves, size = positive_int("leapfrog_steps", leapfrog_steps), positive_int("batch_size", batch_size)
     size = max(1, size // positive_int("chains", chains))
-    seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
+    entropy = seed_or_fresh(seed)
     x, totals = np.asarray(x), []
     for start in range(0, len(x), size):
         part = slice(start, start + size)
-        density = _density_of(model, x[part], labels if np.ndim(labels) == 0 else labels[part], batch_size)
-        rngs = [np.random.default_rng([seed, i]) for i in range(len(x))[part]]
+        density = _density_of(
+            model, x[part], labels if labels is None or np.ndim(labels) == 0 else labels[part], batch_size
+        )
+        rngs = [np.random.default_rng([entropy, i]) for i in range(len(x))[part]]
         totals.append(_annealed(density, rngs, chains, model.latent_dim, betas, moves))
     return np.concatenate(totals) - np.log(chains)
 

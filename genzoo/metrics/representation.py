@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from genzoo.annotations import Array
 from genzoo.extras import sklearn
 from genzoo.validation import positive_int
 
 
-def active_units(codes, threshold: float = 0.01) -> int:
+def active_units(codes: Array, threshold: float = 0.01) -> int:
     r"""Number of latents that say something about x: $\operatorname{Var}_x(E_{q(z \mid x)}[z_u]) > 0.01$.
 
     Args:
@@ -31,7 +32,7 @@ def active_units(codes, threshold: float = 0.01) -> int:
     return int(np.sum(codes.var(axis=0) > threshold))
 
 
-def knn_accuracy(train_codes, train_labels, codes, labels, *, k: int = 1) -> float:
+def knn_accuracy(train_codes: Array, train_labels: Array, codes: Array, labels: Array, *, k: int = 1) -> float:
     r"""The share of codes whose label is that of most of their nearest training codes.
 
     $$\frac1n \sum_{i=1}^n [\hat y_i = y_i], \quad
@@ -67,7 +68,7 @@ def knn_accuracy(train_codes, train_labels, codes, labels, *, k: int = 1) -> flo
     return float(np.mean(classifier.fit(train_codes, train_labels).predict(codes) == labels))
 
 
-def linear_probe(train_codes, train_labels, codes, labels) -> float:
+def linear_probe(train_codes: Array, train_labels: Array, codes: Array, labels: Array) -> float:
     r"""The share of codes that a linear classifier of codes gives their label.
 
     Multinomial logistic regression on training codes brought to mean 0 and variance 1, with scikit-learn's penalty:

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from keras import ops
 
 from genzoo.discovery import installed
 from genzoo.files import written
+from genzoo.model.part import Part
 from genzoo.model.samplers import Samplers
 
 
-class State:
+class State(Part):
     """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
 
     @classmethod
@@ -30,17 +32,19 @@ class State:
                     break
         return own
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """With the plugin that the class comes from, so that a file says which package it needs."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
         if config is None or plugin is None:
             return config
         return {**config, "distribution": plugin.distribution, "version": plugin.version}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
         """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
 
         It is written beside its place and renamed, so an interrupted save leaves the old file whole.
@@ -57,14 +61,14 @@ class State:
         with written(path) as beside:
             super().save(beside, overwrite=True, zipped=zipped, **kwargs)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         for i, variable in enumerate(self._random_state()):
             store[f"random_state_{i}"] = ops.convert_to_numpy(variable)
         for key, array in self._samplers.arrays().items():
             store[f"sampler.{key}"] = array
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         random_state = self._random_state()
         stored = {key: store[key] for key in store.keys()}  # noqa: SIM118  (an H5 store is no dict)
         seeds = [stored.pop(f"random_state_{i}") for i in range(len(random_state))]

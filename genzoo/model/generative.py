@@ -3,7 +3,7 @@
 import contextlib
 import contextvars
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from genzoo import engine
+from genzoo.annotations import Array, Data, ImageShape, Tensor
 from genzoo.data.batches import (
     check_images,
     check_labels,
@@ -64,6 +65,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         test_config: for ``genzoo.testing``: options of the smallest model worth checking, beside the usual small sizes.
         test_image_shape: for ``genzoo.testing``: the size of its images, ``(height, width, channels)``.
         image_shape: ``(height, width, channels)`` once built, else None.
+        latent_dim: size of ``latents``; a subclass sets it.
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -72,9 +74,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
     gaussian_prior: ClassVar[bool] = True
     batch_size: ClassVar[int] = 128
     test_config: ClassVar[Mapping[str, Any]] = {}
-    test_image_shape: ClassVar[tuple[int, int, int]] = (8, 8, 1)
+    test_image_shape: ClassVar[ImageShape] = (8, 8, 1)
 
-    def __init__(self, *, seed: int | None = None, **kwargs):
+    latent_dim: int
+
+    def __init__(self, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if "float16" in (self.compute_dtype, self.variable_dtype):
             raise ValueError(
@@ -85,7 +89,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         # Spread, because on torch neighbouring seeds would give the same noise one draw apart.
         spread = None if seed is None else int(np.random.SeedSequence(self.seed).generate_state(1)[0] >> 1)
         self.seed_generator = keras.random.SeedGenerator(spread)
-        self.image_shape = None
+        self.image_shape: ImageShape | None = None
         self._trackers = {
             name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
         }
@@ -93,32 +97,35 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
 
     # What a model writes.
 
-    def build_networks(self, image_shape: tuple[int, int, int]) -> None:
+    def build_networks(self, image_shape: ImageShape) -> None:
         """Makes the networks for images of this shape, as attributes named in ``players``."""
         raise NotImplementedError(f"{type(self).__name__} must define build_networks(image_shape).")
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         """The paper's optimizer for every player."""
         raise NotImplementedError(f"{type(self).__name__} must define default_optimizers().")
 
-    def step(self, x, y=None) -> None:
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         """One training step. By default the only player minimises ``compute_loss``."""
         (player,) = self.players
         self.minimize(lambda: self.compute_loss(x, y), player)
 
-    def compute_loss(self, x=None, y=None):
+    def compute_loss(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         """The objective of a model with one player: a scalar, or one value per image."""
         raise NotImplementedError(f"{type(self).__name__} must define compute_loss(x, y) or step(x, y).")
 
-    def decode_step(self, z, y=None):
-        """Tensor of latents ``(batch, latent_dim)`` to images in [0, 1]; ``decode`` is its batched verb."""
+    def decode_step(self, z: Tensor, *y: Any, **options: Any) -> Tensor:
+        """Tensor of latents ``(batch, latent_dim)`` to images in [0, 1]; ``decode`` is its batched verb.
+
+        A conditional model has ``y``, the labels, as its second argument.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define decode_step(z, y).")
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Tensor of images in [0, 1] to latents ``(batch, latent_dim)``; ``encode`` is its batched verb."""
         raise NotImplementedError(f"{type(self).__name__} must define encode_step(x, y).")
 
-    def posterior_step(self, x, y=None):
+    def posterior_step(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Tensor of images in [0, 1] to mean and standard deviation of q(z | x), each ``(batch, latent_dim)``.
 
         By default those of an encoder without noise: its code, and 0.
@@ -126,18 +133,18 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         code = self.encode_step(x, y)
         return code, ops.zeros_like(code)
 
-    def translate_step(self, x, z):
+    def translate_step(self, x: Tensor, z: Tensor) -> Tensor:
         """Tensor of images in [0, 1] and of ``latents``, their noise, to images; ``translate`` is its batched verb.
 
         The noise is an argument, so that one seed gives one translation; ``latent_dim`` is 0 where there is none.
         """
         raise NotImplementedError(f"{type(self).__name__} must define translate_step(x, z).")
 
-    def classify_step(self, x):
+    def classify_step(self, x: Tensor) -> Tensor:
         """Tensor of images in [0, 1] to class probabilities ``(batch, num_classes)``; ``classify`` is its verb."""
         raise NotImplementedError(f"{type(self).__name__} must define classify_step(x).")
 
-    def latents(self, n: int, rng: np.random.Generator, labels=None) -> np.ndarray:
+    def latents(self, n: int, rng: np.random.Generator, labels: np.ndarray | None = None) -> np.ndarray:
         """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
         return rng.standard_normal((n, self.latent_dim), dtype="float32")
 
@@ -150,14 +157,15 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
 
     # Building and compiling.
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Any]) -> None:
         """Makes networks and optimizer state for batches of shape ``(batch, height, width, channels)``."""
         if len(input_shape) != 4 or None in input_shape[1:]:
             raise ValueError(
                 "Expected an input shape (batch, height, width, channels) with known sizes. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        image_shape = tuple(int(size) for size in input_shape[1:])
+        height, width, channels = map(int, input_shape[1:])
+        image_shape = (height, width, channels)
         with self._initial_state():
             self.build_networks(image_shape)
             engine.pin_seeds(flattened(self))
@@ -166,13 +174,20 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         if self.compiled:
             self._build_optimizer()
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
         if config:
             self.build(config["input_shape"])
 
     def compile(
-        self, optimizer=None, loss=None, metrics=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
-    ):
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+    ) -> None:
         """Keras' ``compile``, with an optimizer per player.
 
         Args:
@@ -194,12 +209,12 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         if self.image_shape is not None and not self.optimizer.built:
             self._build_optimizer()
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         return keras.saving.serialize_keras_object({"optimizer": self.optimizer, **self._compile_options})
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def _build_optimizer(self):
@@ -232,17 +247,17 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        **kwargs,
-    ):
+        x: Data = None,
+        y: Array | None = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Data = None,
+        shuffle: bool = True,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Keras' ``fit``, on images.
 
         Args:
@@ -263,10 +278,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         """
         refuse_weights(kwargs)
         images = self._as_images(x, y, batch_size)
-        if images is None and validation_split:
-            raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
-        if validation_split and validation_data is None:
-            images, validation_data = images.split(validation_split)
+        if validation_split:
+            if images is None:
+                raise ValueError("`validation_split` works on arrays. Pass `validation_data` beside a data set.")
+            if validation_data is None:
+                images, validation_data = images.split(validation_split)
         endless = kwargs.get("steps_per_epoch") is not None
         data, shuffle = self._training_data(x if images is None else images, batch_size, shuffle, endless, callbacks)
         if validation_data is not None:
@@ -278,7 +294,14 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
                 shuffle=shuffle, **kwargs,
             )  # fmt: skip
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
+    def evaluate(
+        self,
+        x: Data = None,
+        y: Array | None = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        **kwargs: Any,
+    ) -> Any:
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
         refuse_weights(kwargs)
         if x is None or x is not _validated.get():  # which `fit` has prepared
@@ -286,7 +309,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         with self._random_state_kept(), engine.weights_kept(self):
             return super().evaluate(x, verbose=verbose, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Data, *args: Any, **kwargs: Any) -> np.ndarray:
         """Keras' ``predict``: what ``call`` gives. Changes nothing, so the same call gives the same images."""
         if "conditional" in self.tags and (isinstance(x, (list, tuple)) or is_array(x)):
             check_labels(self._pair(x)[1], self._classes, type(self).__name__)
@@ -295,20 +318,20 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         with self._random_state_kept(), engine.weights_kept(self):
             return super().predict(x, *args, **kwargs)
 
-    def train_on_batch(self, x, y=None, **kwargs):
+    def train_on_batch(self, x: Array, y: Array | None = None, **kwargs: Any) -> Any:
         self._check_batch((x, y))
         return super().train_on_batch(x, y, **kwargs)
 
-    def test_on_batch(self, x, y=None, **kwargs):
+    def test_on_batch(self, x: Array, y: Array | None = None, **kwargs: Any) -> Any:
         self._check_batch((x, y))
         with self._random_state_kept():
             return super().test_on_batch(x, y, **kwargs)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return list(self._trackers.values())
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Images to their reconstructions where the model has an encoder, latents to images where it has not.
 
         A conditional model takes ``[images or latents, labels]``. One that translates takes images, and draws noise.
@@ -326,7 +349,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
             )
         return self.decode_step(inputs, *labels)
 
-    def _pair(self, inputs):
+    def _pair(self, inputs: Any) -> Sequence[Tensor]:
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
             raise ValueError(f"{type(self).__name__} takes [images or latents, labels]. Received: {type(inputs)}")
         return inputs

@@ -17,9 +17,10 @@ from genzoo.data.batches import (
     peek,
     split_batch,
 )
+from genzoo.model.part import Part
 
 
-class Inputs:
+class Inputs(Part):
     """From what a user passes to ``fit`` or ``evaluate`` to what Keras' own methods read."""
 
     def _training_data(self, x, batch_size, shuffle, endless, callbacks):

@@ -1,6 +1,8 @@
 """One optimizer per named player, presented to Keras as the model's single ``optimizer``."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -13,7 +15,7 @@ class _Seat:
     """A player's optimizer and the variables it moves. Not a tuple: Keras would track what is inside."""
 
     optimizer: keras.optimizers.Optimizer
-    variables: list | None = None
+    variables: list[keras.Variable] = dataclasses.field(default_factory=list)
 
 
 @keras.saving.register_keras_serializable("genzoo")
@@ -36,7 +38,7 @@ class Players(keras.optimizers.Optimizer):
     0.0001
     """
 
-    def __init__(self, optimizers, name="players"):
+    def __init__(self, optimizers: Mapping[str, keras.optimizers.Optimizer], name: str = "players"):
         # A callable learning rate, because a number would become one more variable that nobody uses.
         super().__init__(learning_rate=self._first_learning_rate, name=name)
         self._seats = {player: _Seat(optimizer) for player, optimizer in optimizers.items()}
@@ -49,11 +51,11 @@ class Players(keras.optimizers.Optimizer):
         """The players' names, in the order in which the model declares them."""
         return tuple(self._seats)
 
-    def variables_of(self, player: str) -> list:
+    def variables_of(self, player: str) -> list[keras.Variable]:
         """The variables that this player moves."""
         return self._seat(player).variables
 
-    def build(self, variables):
+    def build(self, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
         """Gives every player its variables: a dict from player name to a list of ``keras.Variable``."""
         for player, seat in self._seats.items():
             seat.variables = list(variables[player])
@@ -65,11 +67,11 @@ class Players(keras.optimizers.Optimizer):
         self.iterations.assign_add(1)
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return [*super().variables, *(v for seat in self._seats.values() for v in seat.optimizer.variables)]
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         """The first player's learning rate. Setting it scales every player's by the same factor.
 
         So a schedule or ``ReduceLROnPlateau`` keeps the ratio between the players, which is part of the recipe (but
@@ -78,21 +80,21 @@ class Players(keras.optimizers.Optimizer):
         return self._first_learning_rate()
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: Any) -> None:
         current = float(keras.ops.convert_to_numpy(self._first_learning_rate()))
         for seat in self._seats.values():
             mine = float(keras.ops.convert_to_numpy(seat.optimizer.learning_rate))
             seat.optimizer.learning_rate = value if current in (mine, 0.0) else mine * float(value) / current
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         for seat in self._seats.values():
             seat.optimizer.finalize_variable_values(seat.variables)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         for key, variable in self._named_variables().items():
             store[key] = variable.numpy()
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         variables = self._named_variables()
         if set(store.keys()) != set(variables):
             raise ValueError(
@@ -102,11 +104,11 @@ class Players(keras.optimizers.Optimizer):
         for key, variable in variables.items():
             variable.assign(store[key])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"optimizers": {p: _portable_config(s.optimizer) for p, s in self._seats.items()}, "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "Players":
         config = dict(config)
         config["optimizers"] = {
             player: keras.saving.deserialize_keras_object(optimizer, custom_objects=custom_objects)
@@ -136,7 +138,9 @@ def _portable_config(optimizer):
     return config
 
 
-def assign_optimizers(names, optimizer, defaults) -> Players:
+def assign_optimizers(
+    names: Sequence[str], optimizer: Any, defaults: Mapping[str, keras.optimizers.Optimizer]
+) -> Players:
     """The ``Players`` that ``compile(optimizer=...)`` means.
 
     Args:

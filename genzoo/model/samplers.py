@@ -18,13 +18,16 @@ VampPrior, AISTATS 2018, for the aggregated posterior.
 """
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 from keras import ops
 
+from genzoo.annotations import Array, Data
 from genzoo.data.batches import check_images, some_images, to_unit_interval
 from genzoo.errors import unknown_name
 from genzoo.extras import extra_module
+from genzoo.model.part import Part
 from genzoo.validation import natural_number, needs, positive_int
 
 NAMES = ("standard-normal", "gaussian-mixture", "aggregated-posterior")
@@ -48,7 +51,13 @@ class Mixture:
 
     FIELDS = ("means", "factors", "weights", "labels")
 
-    def __init__(self, means, factors=None, weights=None, labels=None):
+    def __init__(
+        self,
+        means: np.ndarray,
+        factors: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+    ):
         self.means, self.factors, self.weights, self.labels = means, factors, weights, labels
         k, d = np.shape(means) if np.ndim(means) == 2 else (0, 0)
         shapes = {"factors": ((k, d), (k, d, d)), "weights": ((k,),), "labels": ((k,),)}
@@ -57,7 +66,7 @@ class Mixture:
             if not k or (found is not None and found.shape not in allowed):
                 raise ValueError(f"Not a mixture of Gaussians: means {np.shape(means)}, {name} {np.shape(found)}.")
 
-    def draw(self, n: int, rng: np.random.Generator, ids=None) -> np.ndarray:
+    def draw(self, n: int, rng: np.random.Generator, ids: np.ndarray | None = None) -> np.ndarray:
         """Latents, float32 ``(n, latent_dim)``.
 
         Args:
@@ -94,7 +103,15 @@ class Mixture:
         return chosen
 
 
-def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, seed: int = 0) -> Mixture:
+def fit(
+    name: str,
+    means: np.ndarray,
+    deviations: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    n_components: int = 10,
+    seed: int = 0,
+) -> Mixture:
     """A sampler for the Gaussians q(z | x) of images.
 
     Args:
@@ -136,7 +153,8 @@ def fit(name: str, means, deviations, labels=None, *, n_components: int = 10, se
         return Mixture(*_fitted_mixture(codes, count, seed, ""))
     present = np.unique(labels)
     parts = [_fitted_mixture(codes[labels == y], count, seed, f" of label {y}") for y in present]
-    return Mixture(*map(np.concatenate, zip(*parts, strict=True)), np.repeat(present, count))
+    means, factors, weights = map(np.concatenate, zip(*parts, strict=True))
+    return Mixture(means, factors, weights, np.repeat(present, count))
 
 
 def _fitted_mixture(codes, count, seed, of_which):
@@ -203,24 +221,24 @@ class Samplers:
         return found
 
     @classmethod
-    def from_arrays(cls, arrays) -> "Samplers":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Samplers":
         """What ``arrays`` gave."""
         samplers = cls()
         for name in NAMES:
             if f"{name}.means" in arrays:
-                mixture = Mixture(*(arrays.get(f"{name}.{field}") for field in Mixture.FIELDS))
-                samplers.add(name, mixture, int(arrays[f"{name}.checksum"][0]))
+                fields = {field: arrays[key] for field in Mixture.FIELDS if (key := f"{name}.{field}") in arrays}
+                samplers.add(name, Mixture(**fields), int(arrays[f"{name}.checksum"][0]))
         return samplers
 
 
-class SamplerVerbs:
+class SamplerVerbs(Part):
     """What a model with an encoder does with samplers; a part of ``Verbs``."""
 
     def fit_sampler(
         self,
         name: str,
-        x,
-        y=None,
+        x: Data,
+        y: Array | None = None,
         *,
         n_components: int = 10,
         max_images: int = 10_000,
@@ -293,5 +311,5 @@ class SamplerVerbs:
         """Of the weights, to tell whether they are the same as before."""
         checksum = 0
         for weight in self.weights:
-            checksum = zlib.crc32(np.ascontiguousarray(ops.convert_to_numpy(weight)).view("uint8"), checksum)
+            checksum = zlib.crc32(np.ascontiguousarray(ops.convert_to_numpy(weight)).view("uint8").data, checksum)
         return checksum

@@ -4,11 +4,14 @@ import contextvars
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from genzoo import engine
+from genzoo.annotations import Tensor
 from genzoo.data.batches import split_batch, to_unit_interval
 from genzoo.errors import unknown_name
+from genzoo.model.part import Part
 
 
 class _Step(NamedTuple):
@@ -21,16 +24,20 @@ _current_step: contextvars.ContextVar[_Step] = contextvars.ContextVar("genzoo_st
 
 
 class Recording(NamedTuple):
-    """What ``GenerativeModel.record`` returns: outputs, and the engine's way back from them."""
+    """What ``GenerativeModel.record`` returns: outputs, and the engine's way back from them, of use in training."""
 
     outputs: tuple
-    pull: Callable | None
+    pull: Callable
 
 
-class Steps:
+def _no_way_back(*_: Tensor, **__: bool):
+    raise RuntimeError("Nothing was recorded: this step measures and does not train.")
+
+
+class Steps(Part):
     """What a ``GenerativeModel`` calls in its ``step``, and what plays it."""
 
-    def run_step(self, data, training: bool) -> None:
+    def run_step(self, data: Any, training: bool) -> None:
         """What the engine calls for every batch: unpacks it and plays ``step`` in the right phase."""
         x, y = split_batch(data)
         x = to_unit_interval(x)
@@ -46,7 +53,7 @@ class Steps:
         if training:
             self.optimizer.advance()
 
-    def minimize(self, loss_fn: Callable, player: str, through: tuple[Recording, ...] = ()):
+    def minimize(self, loss_fn: Callable, player: str, through: tuple[Recording, ...] = ()) -> Tensor:
         """Moves the player's variables one optimizer step down ``loss_fn()``; in ``evaluate`` only measures it.
 
         Args:
@@ -86,10 +93,10 @@ class Steps:
             inputs: tensors that gradients may be asked by too, so that they reach an earlier recording.
         """
         if not self.is_training:
-            return Recording(fn(*inputs), None)
+            return Recording(fn(*inputs), _no_way_back)
         return Recording(*engine.record(fn, self.optimizer.variables_of(player), inputs))
 
-    def log(self, name: str, value, weights=None) -> None:
+    def log(self, name: str, value: Tensor, weights: Tensor | None = None) -> None:
         """Averages a tensor (a scalar, or one value per image) into the epoch's metric of this name.
 
         Args:
@@ -101,7 +108,7 @@ class Steps:
             raise unknown_name("metric", name, self.logs, f"Declare it in {type(self).__name__}.logs.")
         self._track(name, value, weights)
 
-    def move_average(self, average, network, decay: float) -> None:
+    def move_average(self, average: keras.Model, network: keras.Model, decay: float) -> None:
         """Moves the weights of ``average``, a ``networks.frozen_copy``, towards those of the network that trains.
 
         Args:
@@ -114,19 +121,19 @@ class Steps:
         for averaged, weight in zip(average.weights, network.weights, strict=True):
             averaged.assign(averaged + (1.0 - decay) * (weight - averaged))
 
-    def normal(self, shape):
+    def normal(self, shape: Any) -> Tensor:
         """Standard normal numbers, float32, from the model's own seed."""
         return engine.normal(shape, self.seed_generator)
 
-    def uniform(self, shape):
+    def uniform(self, shape: Any) -> Tensor:
         """Numbers uniform in [0, 1), float32, from the model's own seed."""
         return engine.uniform(shape, self.seed_generator)
 
-    def noise(self, batch_size):
+    def noise(self, batch_size: Tensor) -> Tensor:
         """Latents ``(batch_size, latent_dim)`` from the prior, a standard normal, for training."""
         return self.normal((batch_size, self.latent_dim))
 
-    def one_hot(self, y, classes: int | None = None):
+    def one_hot(self, y: Tensor, classes: int | None = None) -> Tensor:
         """Class ids ``(batch,)`` as float32 ``(batch, classes)``, by default ``num_classes`` of them."""
         # Not ops.one_hot, which on torch reads the ids, so that no step with it could be recorded.
         ids = ops.arange(self.num_classes if classes is None else classes, dtype="int32")
@@ -147,5 +154,5 @@ class Steps:
         tracker.total.assign_add(weight * ops.mean(value) if weights is None else ops.sum(weights * value))
         tracker.count.assign_add(weight)
 
-    def loss_name(self, player):
+    def loss_name(self, player: str) -> str:
         return "loss" if len(self.players) == 1 else f"{player}_loss"

@@ -1,15 +1,17 @@
 """What one does with a trained model: ``sample``, ``encode``, ``log_likelihood``, ... NumPy in, NumPy out."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from keras import ops
 
 from genzoo import engine
+from genzoo.annotations import Array
 from genzoo.data.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
 from genzoo.errors import not_built
 from genzoo.model.samplers import SamplerVerbs
-from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
+from genzoo.validation import choice, natural_number, non_negative, positive, positive_int, seed_or_fresh
 
 
 class Verbs(SamplerVerbs):
@@ -23,7 +25,7 @@ class Verbs(SamplerVerbs):
         self,
         n: int,
         *,
-        labels=None,
+        labels: Array | None = None,
         sampler: str | None = None,
         temperature: float = 1.0,
         truncation: float | None = None,
@@ -49,7 +51,7 @@ class Verbs(SamplerVerbs):
         rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
         n, ids = positive_int("n", n), None
         if self.samples_by_label:
-            classes = [i for i in self.label_ids if i >= 0]
+            classes = [i for i in self._classes if i >= 0]
             ids = np.resize(classes, n).astype("int32") if labels is None else self._ids(labels, n)
         elif labels is not None:
             raise self._takes_no_labels()
@@ -60,23 +62,23 @@ class Verbs(SamplerVerbs):
             z = fitted.draw(n, rng, ids)
         return self._decoded(z, (ids,) if "conditional" in self.tags else (), batch_size)
 
-    def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
+    def decode(self, z: Array, labels: Array | None = None, *, batch_size: int = 256) -> np.ndarray:
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
         self._check_has_latents("decode")
         z = self._latents_from(z)
         return self._decoded(z, self._condition(labels, len(z)), batch_size)
 
-    def encode(self, x, labels=None, *, batch_size: int = 256) -> np.ndarray:
+    def encode(self, x: Array, labels: Array | None = None, *, batch_size: int = 256) -> np.ndarray:
         """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
         x = self._images_for("encode", "encoder", x)
         return self._run(self._encode_images, (x, *self._condition(labels, len(x))), batch_size)
 
-    def reconstruct(self, x, labels=None, *, batch_size: int = 256) -> np.ndarray:
+    def reconstruct(self, x: Array, labels: Array | None = None, *, batch_size: int = 256) -> np.ndarray:
         """Images to ``decode(encode(x))``, float32 in [0, 1]."""
         x = self._images_for("reconstruct", "encoder", x)
         return self._run(self._reconstruct_images, (x, *self._condition(labels, len(x))), batch_size)
 
-    def translate(self, x, *, seed: int | None = None, batch_size: int = 16) -> np.ndarray:
+    def translate(self, x: Array, *, seed: int | None = None, batch_size: int = 16) -> np.ndarray:
         """Images to images, by a model that has learnt from pairs.
 
         Args:
@@ -90,21 +92,27 @@ class Verbs(SamplerVerbs):
         """
         x = self._images_for("translate", "translation", x)
         size = positive_int("batch_size", batch_size)
-        seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
+        entropy = seed_or_fresh(seed)
         translated = []
         for start in range(0, len(x), size):
             chunk = x[start : start + size]
-            noise = [self.latents(1, np.random.default_rng([seed, start + i])) for i in range(len(chunk))]
+            noise = [self.latents(1, np.random.default_rng([entropy, start + i])) for i in range(len(chunk))]
             translated.append(self._run(self._translate_images, (chunk, np.concatenate(noise)), size))
         return np.concatenate(translated)
 
-    def classify(self, x, *, batch_size: int = 256) -> np.ndarray:
+    def classify(self, x: Array, *, batch_size: int = 256) -> np.ndarray:
         """Images to class probabilities, float32 ``(n, num_classes)``; ``classify(x).argmax(1)`` are the classes."""
         x = self._images_for("classify", "classifier", x)
         return self._run(self._classify_images, (x,), batch_size)
 
     def log_likelihood(
-        self, x, num_samples: int = 200, *, labels=None, seed: int | None = None, batch_size: int = 2048
+        self,
+        x: Array,
+        num_samples: int = 200,
+        *,
+        labels: Array | None = None,
+        seed: int | None = None,
+        batch_size: int = 2048,
     ) -> np.ndarray:
         r"""Likelihood of new points, by importance sampling from the encoder.
 
@@ -124,13 +132,13 @@ class Verbs(SamplerVerbs):
         """
         x = self._images_for("compute a likelihood", "likelihood", x)
         condition = self._condition(labels, len(x))
-        seed = np.random.SeedSequence(None if seed is None else natural_number("seed", seed)).entropy
+        entropy = seed_or_fresh(seed)
         drawn = min(positive_int("num_samples", num_samples), positive_int("batch_size", batch_size))
         size = max(1, batch_size // drawn)
         totals = []
         for start in range(0, len(x), size):
             chunk = tuple(a[start : start + size] for a in (x, *condition))
-            rngs = [np.random.default_rng([seed, start + i]) for i in range(len(chunk[0]))]
+            rngs = [np.random.default_rng([entropy, start + i]) for i in range(len(chunk[0]))]
             total = np.full(len(rngs), -np.inf)
             for k in range(0, num_samples, drawn):
                 count = min(drawn, num_samples - k)
@@ -140,7 +148,9 @@ class Verbs(SamplerVerbs):
             totals.append(total)
         return np.concatenate(totals) - math.log(num_samples)
 
-    def conditional_gradient(self, x, z, *, labels=None, batch_size: int = 2048) -> tuple[np.ndarray, np.ndarray]:
+    def conditional_gradient(
+        self, x: Array, z: Array, *, labels: Array | None = None, batch_size: int = 2048
+    ) -> tuple[np.ndarray, np.ndarray]:
         r"""$\log p(x \mid z)$ and its gradient by z, which moves latents to where they explain an image.
 
         Args:
@@ -165,7 +175,14 @@ class Verbs(SamplerVerbs):
         return found[..., 0], found[..., 1:]
 
     def interpolate(
-        self, a, b, steps: int = 8, *, method: str = "linear", labels=None, batch_size: int = 256
+        self,
+        a: Array,
+        b: Array,
+        steps: int = 8,
+        *,
+        method: str = "linear",
+        labels: Array | None = None,
+        batch_size: int = 256,
     ) -> np.ndarray:
         """Images on the way from each ``a`` to each ``b``, both ends included.
 
@@ -191,7 +208,15 @@ class Verbs(SamplerVerbs):
         images = self._decoded(path.reshape(-1, self.latent_dim), condition, batch_size)
         return images.reshape(len(a), steps, *images.shape[1:])
 
-    def traverse(self, z=None, *, dims=None, values=None, labels=None, batch_size: int = 256) -> np.ndarray:
+    def traverse(
+        self,
+        z: Array | None = None,
+        *,
+        dims: Array | None = None,
+        values: Array | None = None,
+        labels: Array | None = None,
+        batch_size: int = 256,
+    ) -> np.ndarray:
         """Images that differ in one latent at a time.
 
         Args:
@@ -205,10 +230,12 @@ class Verbs(SamplerVerbs):
             float32 array ``(len(dims), len(values), height, width, channels)``.
         """
         self._check_has_latents("traverse")
-        z = np.zeros(self.latent_dim, "float32") if z is None else ops.convert_to_numpy(z)
-        if z.ndim not in (1, 3):
-            raise ValueError(f"Expected one latent or one image to start from. Received: shape {z.shape}. Pass z[0].")
-        z = self._latents_from(z[None], labels)[0]
+        start = np.zeros(self.latent_dim, "float32") if z is None else ops.convert_to_numpy(z)
+        if start.ndim not in (1, 3):
+            raise ValueError(
+                f"Expected one latent or one image to start from. Received: shape {start.shape}. Pass z[0]."
+            )
+        start = self._latents_from(start[None], labels)[0]
         dims = np.arange(self.latent_dim) if dims is None else np.asarray(dims)
         values = np.linspace(-3, 3, 7) if values is None else np.asarray(values)
         if (
@@ -222,7 +249,7 @@ class Verbs(SamplerVerbs):
             )
         if values.ndim != 1 or len(values) == 0:
             raise ValueError(f"`values` must be a list of numbers. Received: values={values.tolist()}")
-        path = np.tile(z, (len(dims), len(values), 1))
+        path = np.tile(start, (len(dims), len(values), 1))
         path[np.arange(len(dims))[:, None], np.arange(len(values)), dims[:, None]] = values
         path = path.reshape(-1, self.latent_dim)
         images = self._decoded(path, self._condition(labels, len(path)), batch_size)
@@ -281,7 +308,7 @@ class Verbs(SamplerVerbs):
             z = np.clip(z, -truncation, truncation)  # where float32 rounds to 1 the inverse is infinite
         return np.float32(non_negative("temperature", temperature)) * z
 
-    def _latents_from(self, z, labels=None):
+    def _latents_from(self, z: Array, labels: Array | None = None) -> np.ndarray:
         """Latents as they are, images through the encoder."""
         if "encoder" in self.tags and len(np.shape(z)) == 4:
             return self.encode(z, labels)
@@ -311,21 +338,22 @@ class Verbs(SamplerVerbs):
         return ids
 
     @property
-    def _classes(self):
+    def _classes(self) -> Sequence[int]:
         """The ids that ``labels`` may hold: a network that takes the class cannot do without, -1 is for training."""
-        return [i for i in self.label_ids if i >= 0] if "conditional" in self.tags else self.label_ids
+        ids = self.label_ids or ()
+        return [i for i in ids if i >= 0] if "conditional" in self.tags else ids
 
     def _takes_no_labels(self):
         return ValueError(f"{type(self).__name__} takes no labels here: its networks have none. Pass no `labels`.")
 
-    def _images_for(self, what, tag, x):
+    def _images_for(self, what: str, tag: str, x: Array) -> np.ndarray:
         if tag not in self.tags:
             raise NotImplementedError(f"{type(self).__name__} has no {tag}, so it cannot {what}.")
         x = as_numpy(x)
         check_images(x, self.image_shape)
         return x
 
-    def _run(self, fn, arrays, batch_size):
+    def _run(self, fn: Callable, arrays: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
         """``fn`` over arrays, compiled, in batches."""
         if self.image_shape is None:
             raise not_built()
@@ -333,10 +361,11 @@ class Verbs(SamplerVerbs):
             setattr(self._compiled_verbs, fn.__name__, engine.compile_inference(self, fn))
         compiled, n = getattr(self._compiled_verbs, fn.__name__), len(arrays[0])
         size = min(positive_int("batch_size", batch_size), power_of_two(n))
-        starts, results = range(0, n, size), None
+        starts = range(0, n, size)
         batches = ([array[i : i + size] for array in arrays] for i in starts)
+        results = np.empty(0, "float32")
         for start, result in zip(starts, _one_ahead(compiled(batches, size)), strict=True):
-            if results is None:
+            if start == 0:
                 results = np.empty((n, *result.shape[1:]), "float32")
             engine.fill(results[start : start + size], result)
         return results

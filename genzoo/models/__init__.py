@@ -1,5 +1,7 @@
 """The built-in models: one paper, one file. This page only names them; nothing is imported before it is asked for."""
 
+from typing import Any
+
 from genzoo.registry import builtin_class, register
 
 _VAE = "vae encoder likelihood"
@@ -26,6 +28,6 @@ for _name, (_class, _tags, _summary) in _MODELS.items():
     register(_name, _target, tags=_tags.split(), summary=_summary)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """``genzoo.models.VAE``, imported when it is asked for."""
     return builtin_class(__name__, name)

@@ -1,11 +1,15 @@
 """Adversarial Autoencoders (Makhzani et al. 2016)."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from genzoo import losses, priors
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense
 from genzoo.model import GenerativeModel
 from genzoo.validation import choice, needs, positive, positive_int
@@ -68,7 +72,7 @@ class AAE(GenerativeModel):
         prior: str = "gaussian",
         prior_std: float = 5.0,
         num_classes: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
@@ -83,10 +87,10 @@ class AAE(GenerativeModel):
         needs("prior_std", prior_std, default=5.0, what="prior='gaussian'", given=prior == "gaussian")
 
     @property
-    def label_ids(self):
+    def label_ids(self) -> range | None:
         return None if self.num_classes is None else range(-1, self.num_classes)
 
-    def build_networks(self, image_shape):
+    def build_networks(self, image_shape: ImageShape) -> None:
         size, labels = math.prod(image_shape), 0 if self.num_classes is None else self.num_classes + 1
         self.encoder = self._network("encoder", image_shape, self.latent_dim)
         self.decoder = self._network("decoder", (self.latent_dim,), size, layers.Reshape(image_shape, dtype="float32"))
@@ -98,39 +102,40 @@ class AAE(GenerativeModel):
         dense = [Dense(n, a, kernel_initializer=normal(stddev=0.01), dtype=d) for n, a, d in sizes]
         return keras.Sequential([keras.Input(input_shape), layers.Flatten(), *dense, *last], name=name)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {
             "autoencoder": keras.optimizers.SGD(0.01, momentum=0.9),
             "discriminator": keras.optimizers.SGD(0.1, momentum=0.1),
             "generator": keras.optimizers.SGD(0.1, momentum=0.1),
         }
 
-    def step(self, x, y=None):
+    def step(self, x: Tensor, y: Tensor | None = None) -> None:
         self.minimize(lambda: self.reconstruction_loss(x), "autoencoder")
         prior, code = self.noise(ops.shape(x)[0], y), self.encoder(x)
         self.minimize(lambda: self.discriminator_loss(prior, code, y), "discriminator")
         self.minimize(lambda: losses.generator_cross_entropy(self.discriminate(self.encoder(x), y)), "generator")
 
-    def reconstruction_loss(self, x):
+    def reconstruction_loss(self, x: Tensor) -> Tensor:
         return 0.5 * ops.sum(ops.square(x - self.decode_step(self.encoder(x))), axis=(1, 2, 3))
 
-    def discriminator_loss(self, prior, code, y=None):
+    def discriminator_loss(self, prior: Tensor, code: Tensor, y: Tensor | None = None) -> Tensor:
         both, y = ops.concatenate([prior, code]), None if y is None else ops.concatenate([y, y])
         return losses.discriminator_cross_entropy(*ops.split(self.discriminate(both, y), 2))
 
-    def discriminate(self, z, y=None):
+    def discriminate(self, z: Tensor, y: Tensor = None) -> Tensor:
         """Logits for codes: does this come from the prior, or from its part for this label?"""
         if self.num_classes is None:
             return self.discriminator(z)
         label = self.one_hot(ops.where(y < 0, self.num_classes, y), self.num_classes + 1)
         return self.discriminator(ops.concatenate([z, label], axis=1))
 
-    def noise(self, batch_size, y=None):
+    def noise(self, batch_size: Tensor, y: Tensor | None = None) -> Tensor:
         return self._from_prior(self.normal((batch_size, self.latent_dim)), self.uniform((2, batch_size)), y)
 
-    def latents(self, n, rng, labels=None):
-        draws = rng.standard_normal((n, self.latent_dim), "float32"), rng.random((2, n), "float32")
-        return ops.convert_to_numpy(self._from_prior(*map(ops.convert_to_tensor, draws), labels))
+    def latents(self, n: int, rng: np.random.Generator, labels: Tensor | None = None) -> np.ndarray:
+        normal, uniform = rng.standard_normal((n, self.latent_dim), "float32"), rng.random((2, n), "float32")
+        z = self._from_prior(ops.convert_to_tensor(normal), ops.convert_to_tensor(uniform), labels)
+        return ops.convert_to_numpy(z)
 
     def _from_prior(self, normal, uniform, y):
         """Standard normal and uniform numbers to samples of the prior, of the part of a label where there is one."""
@@ -143,8 +148,8 @@ class AAE(GenerativeModel):
             return priors.gaussian_mixture(normal, part, parts)
         return priors.swiss_roll(uniform[1], part, parts)
 
-    def encode_step(self, x, y=None):
+    def encode_step(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.encoder(x)
 
-    def decode_step(self, z, y=None):
+    def decode_step(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return ops.sigmoid(self.decoder(z))

@@ -1,9 +1,12 @@
 """beta-VAE (Higgins et al. 2017) and its controlled capacity (Burgess et al. 2018)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from genzoo import schedules
+from genzoo.annotations import Tensor
 from genzoo.models.conv_vae import ConvVAE
 from genzoo.validation import needs, non_negative, positive, positive_int
 
@@ -66,7 +69,7 @@ class BetaVAE(ConvVAE):
         capacity: float | None = None,
         capacity_steps: int = 100_000,
         gamma: float = 1000.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.beta = non_negative("beta", beta)
@@ -83,7 +86,7 @@ class BetaVAE(ConvVAE):
                 f"Received: {capacity=}, kl_schedule={self.kl_schedule!r}, free_bits={self.free_bits}"
             )
 
-    def kl_cost(self, kl):
+    def kl_cost(self, kl: Tensor) -> Tensor:
         if self.capacity is None:
             return self.beta * super().kl_cost(kl)
         capacity = self.capacity * schedules.linear(self.optimizer.iterations, self.capacity_steps)

@@ -1,9 +1,13 @@
 """Conditional deep convolutional GAN (Radford et al. 2016; Miyato and Koyama, 2018)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
 from genzoo import networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense, SpectralDense
 from genzoo.models.dcgan import DCGAN
 from genzoo.validation import choice, positive_int
@@ -64,15 +68,15 @@ class CDCGAN(DCGAN):
     tags = DCGAN.tags | {"conditional"}
     batch_size = 128
 
-    def __init__(self, num_classes: int = 10, conditioning: str = "projection", **kwargs):
+    def __init__(self, num_classes: int = 10, conditioning: str = "projection", **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
         self.conditioning = choice("conditioning", conditioning, ("projection", "concatenation"))
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         return networks.dcgan_generator(self.latent_dim, image_shape, self.filters, self.num_classes)
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         images, labels = keras.Input(image_shape), keras.Input((self.num_classes,))
         options = self.filters, self.dropout, self.spectral_norm
         if self.conditioning == "concatenation":
@@ -86,11 +90,11 @@ class CDCGAN(DCGAN):
             [images, labels], projection + networks.logit(features, self.spectral_norm), name="discriminator"
         )
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
-    def generate(self, z, y=None, generator=None):
+    def generate(self, z: Tensor, y: Tensor | None = None, generator: keras.Model | None = None) -> Tensor:
         return (generator or self.generator)([z, self.one_hot(y)])
 
-    def discriminate(self, x, y=None):
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.discriminator([x, self.one_hot(y)])

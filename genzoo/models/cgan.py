@@ -1,10 +1,14 @@
 """Conditional Generative Adversarial Nets (Mirza and Osindero, 2014)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import layers
 
 from genzoo import networks
 from genzoo.adversarial import AdversarialModel
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense, Dropout
 from genzoo.validation import fraction, positive_int
 
@@ -55,13 +59,13 @@ class CGAN(AdversarialModel):
     tags = AdversarialModel.tags | {"conditional"}
     batch_size = 100
 
-    def __init__(self, num_classes: int = 10, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs):
+    def __init__(self, num_classes: int = 10, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.dropout = fraction("dropout", dropout)
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         def relu(x, units):
             return Dense(max(1, units), activation="relu", kernel_initializer=networks.uniform_weights(0.05))(x)
 
@@ -72,7 +76,7 @@ class CGAN(AdversarialModel):
         x = networks.sigmoid_image(x, image_shape, networks.uniform_weights(0.05))
         return keras.Model([z, labels], x, name="generator")
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         images, labels = keras.Input(image_shape), keras.Input((self.num_classes,))
         units, norm = max(1, self.hidden_dim // 5), self.spectral_norm
         parts = [
@@ -87,11 +91,11 @@ class CGAN(AdversarialModel):
 
     judge = AdversarialModel.judge_as_one
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}
 
-    def generate(self, z, y=None, generator=None):
+    def generate(self, z: Tensor, y: Tensor | None = None, generator: keras.Model | None = None) -> Tensor:
         return (generator or self.generator)([z, self.one_hot(y)])
 
-    def discriminate(self, x, y=None):
+    def discriminate(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.discriminator([x, self.one_hot(y)])

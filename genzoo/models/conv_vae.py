@@ -1,8 +1,12 @@
 """The variational autoencoder with convolutional networks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from genzoo import networks
+from genzoo.annotations import ImageShape
 from genzoo.models.vae import VAE
 
 
@@ -42,14 +46,14 @@ class ConvVAE(VAE):
 
     batch_size = 64
 
-    def __init__(self, hidden_dim: int = 256, **kwargs):
+    def __init__(self, hidden_dim: int = 256, **kwargs: Any):
         super().__init__(hidden_dim=hidden_dim, **kwargs)
 
-    def build_encoder(self, image_shape):
+    def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.conv_encoder(image_shape, self.hidden_dim, self.latent_dim)
 
-    def build_decoder(self, image_shape):
+    def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.conv_decoder(self.latent_dim, self.hidden_dim, image_shape)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(5e-4)}

@@ -1,8 +1,11 @@
 """Conditional variational autoencoder (Kingma et al. 2014; Sohn, Lee and Yan, 2015)."""
 
+from typing import Any
+
 import keras
 
 from genzoo import networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.models.vae import VAE
 from genzoo.validation import positive_int
 
@@ -53,20 +56,20 @@ class CVAE(VAE):
 
     tags = VAE.tags | {"conditional"}
 
-    def __init__(self, num_classes: int = 10, **kwargs):
+    def __init__(self, num_classes: int = 10, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
 
-    def build_encoder(self, image_shape):
+    def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         hidden_dims = (self.hidden_dim,) * 2
         return networks.dense_encoder(image_shape, hidden_dims, self.latent_dim, num_classes=self.num_classes)
 
-    def build_decoder(self, image_shape):
+    def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         hidden_dims = (self.hidden_dim,) * 2
         return networks.dense_decoder(self.latent_dim, hidden_dims, image_shape, num_classes=self.num_classes)
 
-    def posterior(self, x, y=None):
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.encoder([x, self.one_hot(y)])
 
-    def decoder_output(self, z, y=None, x=None):
+    def decoder_output(self, z: Tensor, y: Tensor | None = None, x: Tensor | None = None) -> Tensor:
         return self.decoder([z, self.one_hot(y)])

@@ -1,9 +1,13 @@
 """Deep convolutional GAN (Radford, Metz and Chintala, 2016)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from genzoo import networks
 from genzoo.adversarial import AdversarialModel
+from genzoo.annotations import ImageShape
 from genzoo.validation import fraction, positive_int
 
 
@@ -56,16 +60,16 @@ class DCGAN(AdversarialModel):
 
     batch_size = 256
 
-    def __init__(self, filters: int = 64, dropout: float = 0.3, **kwargs):
+    def __init__(self, filters: int = 64, dropout: float = 0.3, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.dropout = fraction("dropout", dropout)
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         return networks.dcgan_generator(self.latent_dim, image_shape, self.filters)
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         return networks.dcgan_discriminator(image_shape, self.filters, self.dropout, self.spectral_norm)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4) for player in self.players}

@@ -1,10 +1,14 @@
 """Generative Adversarial Nets (Goodfellow et al. 2014)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import layers
 
 from genzoo import networks
 from genzoo.adversarial import AdversarialModel
+from genzoo.annotations import ImageShape
 from genzoo.layers import Dropout
 from genzoo.validation import choice, fraction, positive_int
 
@@ -62,7 +66,12 @@ class GAN(AdversarialModel):
     batch_size = 100
 
     def __init__(
-        self, hidden_dim: int = 1200, num_layers: int = 2, activation: str = "maxout", dropout: float = 0.5, **kwargs
+        self,
+        hidden_dim: int = 1200,
+        num_layers: int = 2,
+        activation: str = "maxout",
+        dropout: float = 0.5,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
@@ -70,11 +79,11 @@ class GAN(AdversarialModel):
         self.activation = choice("activation", activation, ("maxout", "leaky-relu"))
         self.dropout = fraction("dropout", dropout)
 
-    def build_generator(self, image_shape):
+    def build_generator(self, image_shape: ImageShape) -> keras.Model:
         initializer = networks.uniform_weights(0.05) if self.activation == "maxout" else "he_uniform"
         return networks.dense_generator(self.latent_dim, self._hidden_dims, image_shape, initializer)
 
-    def build_discriminator(self, image_shape):
+    def build_discriminator(self, image_shape: ImageShape) -> keras.Model:
         if self.activation == "leaky-relu":
             return networks.dense_discriminator(image_shape, self._hidden_dims, self.dropout, self.spectral_norm)
         images = keras.Input(image_shape)
@@ -88,7 +97,7 @@ class GAN(AdversarialModel):
 
     judge = AdversarialModel.judge_as_one
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.SGD(0.1, momentum=0.5) for player in self.players}
 
     @property

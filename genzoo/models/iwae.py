@@ -1,9 +1,13 @@
 """Importance Weighted Autoencoders (Burda, Grosse and Salakhutdinov, 2016)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
 from genzoo import losses, networks
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.validation import positive_int
 from genzoo.variational import VariationalModel
 
@@ -52,21 +56,21 @@ class IWAE(VariationalModel):
     logs = {"negative_elbo": "what `loss` would be with one sample, nats per image"}
     batch_size = 20
 
-    def __init__(self, num_samples: int = 50, hidden_dim: int = 200, latent_dim: int = 50, **kwargs):
+    def __init__(self, num_samples: int = 50, hidden_dim: int = 200, latent_dim: int = 50, **kwargs: Any):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.num_samples = positive_int("num_samples", num_samples)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
 
-    def build_encoder(self, image_shape):
+    def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_encoder(image_shape, (self.hidden_dim,) * 2, self.latent_dim, "tanh")
 
-    def build_decoder(self, image_shape):
+    def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_decoder(self.latent_dim, (self.hidden_dim,) * 2, image_shape, "tanh")
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3, epsilon=1e-4)}
 
-    def compute_loss(self, x=None, y=None):
+    def compute_loss(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         shape = (ops.shape(x)[0], self.num_samples, self.latent_dim)
         log_weights = self.log_weights(x, self.normal(shape))
         self.log("negative_elbo", -ops.mean(log_weights, axis=1))

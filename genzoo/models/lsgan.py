@@ -1,5 +1,8 @@
 """Least Squares Generative Adversarial Networks (Mao et al. 2017)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from genzoo.models.gan import GAN
@@ -51,9 +54,9 @@ class LSGAN(GAN):
         activation: str = "leaky-relu",
         dropout: float = 0.0,
         objective: str = "least-squares",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(hidden_dim=hidden_dim, activation=activation, dropout=dropout, objective=objective, **kwargs)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

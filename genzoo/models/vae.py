@@ -1,9 +1,13 @@
 """Auto-Encoding Variational Bayes (Kingma and Welling, 2014)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
 from genzoo import losses, networks, schedules
+from genzoo.annotations import ImageShape, Tensor
 from genzoo.validation import choice, needs, non_negative, positive_int
 from genzoo.variational import VariationalModel
 
@@ -70,7 +74,7 @@ class VAE(VariationalModel):
         kl_schedule: str = "constant",
         kl_steps: int = 10_000,
         free_bits: float = 0.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
@@ -81,16 +85,16 @@ class VAE(VariationalModel):
             raise ValueError(f"`kl_steps` must be at least 2 for a cycle that leaves 0. Received: {kl_steps=}")
         self.free_bits = non_negative("free_bits", free_bits)
 
-    def build_encoder(self, image_shape):
+    def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_encoder(image_shape, (self.hidden_dim,), self.latent_dim)
 
-    def build_decoder(self, image_shape):
+    def build_decoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_decoder(self.latent_dim, (self.hidden_dim,), image_shape)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3)}
 
-    def compute_loss(self, x=None, y=None):
+    def compute_loss(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         mean, log_variance = self.posterior(x, y)
         z = mean + ops.exp(0.5 * log_variance) * self.noise(ops.shape(x)[0])
         reconstruction = self.pixels.nll(x, self.decoder_output(z, y, x))
@@ -99,7 +103,7 @@ class VAE(VariationalModel):
         self.log("kl_loss", ops.sum(kl, axis=1))
         return ops.mean(reconstruction) + self.kl_cost(kl)
 
-    def kl_cost(self, kl):
+    def kl_cost(self, kl: Tensor) -> Tensor:
         """What the KL ``(batch, latent_dim)`` adds to the loss: a scalar, in nats per image."""
         weight = schedules.SCHEDULES[self.kl_schedule](self.optimizer.iterations, self.kl_steps)
         return weight * losses.free_bits(kl, self.free_bits)

@@ -1,5 +1,8 @@
 """Improved Training of Wasserstein GANs (Gulrajani et al. 2017)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from genzoo.models.gan import GAN
@@ -59,11 +62,11 @@ class WGANGP(GAN):
         objective: str = "wasserstein",
         discriminator_steps: int = 5,
         penalty: str | None = "gradient-penalty",
-        **kwargs,
+        **kwargs: Any,
     ):
         networks = {"hidden_dim": hidden_dim, "num_layers": num_layers, "activation": activation, "dropout": dropout}
         training = {"objective": objective, "discriminator_steps": discriminator_steps, "penalty": penalty}
         super().__init__(**networks, **training, **kwargs)
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9) for player in self.players}

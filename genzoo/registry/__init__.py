@@ -4,8 +4,8 @@ import fnmatch
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from genzoo.discovery import installed
 from genzoo.discovery.specs import ModelSpec, key_of, path_of, summary_of
@@ -15,10 +15,19 @@ from genzoo.registry import plugins
 if TYPE_CHECKING:
     from genzoo.model import GenerativeModel
 
+Class = TypeVar("Class", bound=type)
 _specs: dict[str, ModelSpec] = {}
 
 
-def register(name: str, target: Any = None, *, config=None, tags: Iterable[str] = (), summary: str = ""):
+@overload
+def register(
+    name: str, *, config: Mapping[str, Any] | None = None, tags: Iterable[str] = (), summary: str = ""
+) -> Callable[[Class], Class]: ...
+@overload
+def register(
+    name: str, target: Any, *, config: Mapping[str, Any] | None = None, tags: Iterable[str] = (), summary: str = ""
+) -> None: ...
+def register(name: str, target: Any = None, *, config=None, tags=(), summary="") -> Any:
     """Adds a model under a name, as a call or as a class decorator.
 
     Args:
@@ -117,7 +126,7 @@ def _unknown(name, distribution, model):
     return unknown_name("model", name, set(known), "`genzoo list` shows what is installed.")
 
 
-def get(model: str | Mapping[str, Any], /, **config) -> "GenerativeModel":
+def get(model: str | Mapping[str, Any], /, **config: Any) -> "GenerativeModel":
     """A model, compiled with its paper's settings and ready for ``fit``.
 
     Args:
@@ -182,7 +191,7 @@ def docstring_section(cls, title: str) -> str:
     return textwrap.dedent(found[1]).strip() if found else ""
 
 
-def builtin_class(package: str, name: str):
+def builtin_class(package: str, name: str) -> Any:
     """The class of this name below ``package``, for the lazy attributes of ``genzoo.models``."""
     for known in _specs.values():
         if isinstance(known.target, str) and re.fullmatch(rf"{re.escape(package)}\..*:{name}", known.target):

@@ -81,6 +81,9 @@ def _import_class(path, config):
 def _provider(config):
     """The distribution and version that the file says its class comes from, if both are well formed."""
     built = config.get("build_config")
-    given = (built.get("distribution"), built.get("version")) if isinstance(built, dict) else ()
-    plain = r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}"
-    return given if given and all(isinstance(text, str) and re.fullmatch(plain, text) for text in given) else None
+    if not isinstance(built, dict):
+        return None
+    distribution, version, plain = built.get("distribution"), built.get("version"), r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}"
+    if not isinstance(distribution, str) or not isinstance(version, str):
+        return None
+    return (distribution, version) if re.fullmatch(plain, distribution) and re.fullmatch(plain, version) else None

@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 from genzoo.discovery import installed
 from genzoo.discovery.installed import Plugin, distribution_key
@@ -25,6 +26,8 @@ from genzoo.discovery.specs import ModelSpec, key_of, load_target, path_of, summ
 from genzoo.errors import PluginError
 from genzoo.version import __version__
 
+# What `models_of` has put there, and only it.
+_imported = cast(dict[Plugin, tuple["PluginSpec", ...]], installed.imported)
 seconds_spent: dict[Plugin, float] = {}  # spent in each plugin's own code
 
 
@@ -32,7 +35,7 @@ seconds_spent: dict[Plugin, float] = {}  # spent in each plugin's own code
 class PluginSpec(ModelSpec):
     """A model that a plugin brings."""
 
-    plugin: Plugin | None = None
+    plugin: Plugin = dataclasses.field(kw_only=True)
 
     @property
     def full_name(self) -> str:
@@ -56,7 +59,7 @@ class PluginSpec(ModelSpec):
             )
         return models[self.name]
 
-    def load(self):
+    def load(self) -> type:
         return model_class(self.plugin, self.resolve().target)
 
 
@@ -146,13 +149,13 @@ def bring(distribution: str, target: str) -> bool:
 
 def spec_of(plugin: Plugin) -> PluginSpec:
     """What is known of the model of its own name, without importing it."""
-    known = {model.name: model for model in installed.imported.get(plugin, ())}
+    known = {model.name: model for model in _imported.get(plugin, ())}
     return known.get(plugin.name) or PluginSpec(plugin.name, plugin.target, source=plugin.distribution, plugin=plugin)
 
 
 def known_models(plugin: Plugin) -> tuple[PluginSpec, ...]:
     """The models that it serves by their bare names; before it is imported, only that of the entry point is known."""
-    brought = installed.imported.get(plugin, ())
+    brought = _imported.get(plugin, ())
     if not brought:
         return (spec_of(plugin),)
     return tuple(model for model in brought if model.name == plugin.name or plugin.may_serve(model.name))
@@ -164,13 +167,13 @@ def models_of(plugin: Plugin) -> tuple[PluginSpec, ...]:
     Raises:
         PluginError: it is broken.
     """
-    if plugin not in installed.imported:
+    if plugin not in _imported:
         _check_version(plugin)
-        installed.imported[plugin] = _run(plugin, lambda: _brings(plugin, load_target(plugin.target)))
-    return installed.imported[plugin]
+        _imported[plugin] = _run(plugin, lambda: _brings(plugin, load_target(plugin.target)))
+    return _imported[plugin]
 
 
-def model_class(plugin: Plugin, target) -> type:
+def model_class(plugin: Plugin, target: Any) -> type:
     """Imports the class of one of its models.
 
     Raises:
@@ -195,7 +198,7 @@ def _owned(plugin, model):
     if not isinstance(model.target, str):
         tags, summary = tags or getattr(model.target, "tags", ()), summary or summary_of(model.target.__doc__)
     name = key_of(model.name)
-    return PluginSpec(name, model.target, model.config, frozenset(tags), summary, plugin.distribution, plugin)
+    return PluginSpec(name, model.target, model.config, frozenset(tags), summary, plugin.distribution, plugin=plugin)
 
 
 def _run(plugin: Plugin, function: Callable):

@@ -4,12 +4,30 @@ import functools
 import inspect
 import unittest
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from genzoo.errors import unknown_name
 from genzoo.testing import subjects
 
-CHECKS: dict[str, Callable] = {}
+
+class Check(Protocol):
+    """A check of a name, a class or an instance. It raises ``CheckFailed`` where a model breaks its contract.
+
+    Attributes:
+        contract, mend: texts: what holds of every model, and what to do where it does not.
+        needs, unless: the tags that choose it.
+    """
+
+    __name__: str
+    contract: str
+    mend: str
+    needs: frozenset[str]
+    unless: str
+
+    def __call__(self, model: Any) -> None: ...
+
+
+CHECKS: dict[str, Check] = {}
 
 
 class Seen(AssertionError):
@@ -27,7 +45,7 @@ class CheckFailed(AssertionError):
         mend: what to do.
     """
 
-    def __init__(self, model: str, check: Callable, seen: str):
+    def __init__(self, model: str, check: Check, seen: str):
         self.model, self.check, self.seen = model, check.__name__, seen
         self.contract, self.mend = check.contract, check.mend
         super().__init__(
@@ -94,13 +112,13 @@ def check(*needs: str, unless: str = "") -> Callable:
     return decorate
 
 
-def checks_for(model) -> list[Callable]:
+def checks_for(model) -> list[Check]:
     """The checks that a model's tags choose."""
     tags = subjects.of(model).tags
     return [run for run in CHECKS.values() if run.needs <= tags and run.unless not in tags]
 
 
-def run_check(run: Callable, model, expected_failures: Mapping[str, str] | None = None) -> Result:
+def run_check(run: Check, model, expected_failures: Mapping[str, str] | None = None) -> Result:
     """The outcome of one check. One that may fail and does not has failed: its reason is out of date."""
     name, excuse = run.__name__, known(expected_failures).get(run.__name__)
     try:

@@ -8,9 +8,11 @@ import functools
 import logging
 import math
 import threading
+from collections.abc import Callable
 
 import keras
 import torch
+from torch.nn import functional
 
 from genzoo.engine.borrowed import Borrowed, looked_up
 
@@ -158,35 +160,62 @@ _bare_call = Borrowed(
     "Every operation of a recorded step takes a little longer.",
     lambda add: add(torch.ones(()), torch.ones(())).item() == 2,
 )
-fresh_copy = Borrowed("torch.ops.aten.lift_fresh_copy.default", "Recorded steps copy constants.", callable)
-detach = Borrowed("torch.ops.aten.detach.default", "Recorded steps have operations that do nothing.", callable)
-_views = [
-    Borrowed(f"torch.ops.aten.{name}.default", _NO_OVERWRITING, callable)
-    for name in ("permute", "view", "_unsafe_view", "t", "unsqueeze")
-]
 
 
-def _writes_over(out_of_place, *others):
-    """A check that an operation leaves in its first argument what another one returns."""
+def _gives(expected: Callable, *others, shares_memory: bool = False):
+    """A check that an operation of a matrix gives what a public function gives, in new memory or in the matrix'."""
 
-    def check(in_place):
-        x = torch.tensor([-1.0, 2.0])
-        expected = out_of_place.found(x, *others)
-        return in_place(x, *others) is x and torch.equal(x, expected)
+    def check(operation):
+        x = torch.tensor([[-1.0, 2.0], [3.0, 5.0]])
+        result = operation(x, *others)
+        shared = result.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
+        return torch.equal(result, expected(x, *others)) and shared == shares_memory
 
     return check
 
 
-def _pair(name, overload, *others):
-    out_of_place = Borrowed(f"torch.ops.aten.{name}.{overload}", _NO_OVERWRITING, callable)
-    check = _writes_over(out_of_place, *others)
-    return out_of_place, Borrowed(f"torch.ops.aten.{name}_.{overload}", _NO_OVERWRITING, check)
+def _writes(expected: Callable, *others):
+    """A check that an operation writes over its first argument what a public function gives."""
+
+    def check(operation):
+        x = torch.tensor([[-1.0, 2.0], [3.0, 5.0]])
+        result = expected(x, *others)
+        return operation(x, *others) is x and torch.equal(x, result)
+
+    return check
 
 
+fresh_copy = Borrowed("torch.ops.aten.lift_fresh_copy.default", "Recorded steps copy constants.", _gives(torch.clone))
+detach = Borrowed(
+    "torch.ops.aten.detach.default",
+    "Recorded steps have operations that do nothing.",
+    _gives(torch.detach, shares_memory=True),
+)
+_views = [
+    Borrowed(f"torch.ops.aten.{name}.default", _NO_OVERWRITING, _gives(expected, *others, shares_memory=True))
+    for name, expected, *others in (
+        ("permute", torch.permute, (1, 0)),
+        ("view", torch.reshape, (4, 1)),
+        ("_unsafe_view", torch.reshape, (4, 1)),
+        ("t", torch.t),
+        ("unsqueeze", torch.unsqueeze, 1),
+    )
+]
 _pairs = [
-    *(_pair(name, "default") for name in ("relu", "sigmoid", "tanh")),
-    _pair("leaky_relu", "default", 0.25),
-    *(_pair(name, "Tensor", torch.tensor([3.0, 5.0])) for name in ("mul", "div", "add", "sub")),
+    (
+        Borrowed(f"torch.ops.aten.{name}.{overload}", _NO_OVERWRITING, _gives(expected, *others)),
+        Borrowed(f"torch.ops.aten.{name}_.{overload}", _NO_OVERWRITING, _writes(expected, *others)),
+    )
+    for name, overload, expected, *others in (
+        ("relu", "default", torch.relu),
+        ("sigmoid", "default", torch.sigmoid),
+        ("tanh", "default", torch.tanh),
+        ("leaky_relu", "default", functional.leaky_relu, 0.25),
+        ("mul", "Tensor", torch.mul, torch.tensor([3.0, 5.0])),
+        ("div", "Tensor", torch.div, torch.tensor([3.0, 5.0])),
+        ("add", "Tensor", torch.add, torch.tensor([3.0, 5.0])),
+        ("sub", "Tensor", torch.sub, torch.tensor([3.0, 5.0])),
+    )
 ]
 
 
