@@ -34,7 +34,7 @@ import genzoo  # noqa: F401, I001  (before Keras: it chooses an installed backen
 import keras
 
 OTHER_ENGINES = {"jax", "tensorflow", "torch"} - {keras.config.backend()}
-collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}" for name in OTHER_ENGINES)]
+collect_ignore = ["genzoo/__main__.py", "tests/types", *(f"genzoo/engine/{name}" for name in OTHER_ENGINES)]
 collect_ignore_glob = ["tests/*/conftest.py"]  # no doctests there, and modules of one name
 
 
