@@ -64,7 +64,7 @@ def whole(ask):
     return answer["weights"][0]
 
 
-@pytest.mark.parametrize(("name", "way"), cases())
+@pytest.mark.parametrize(("name", "way"), list(cases()))
 def test_training_goes_on_without(ask, whole, name, way):
     answer = ask(name, way)
     assert [name in message for message in answer["messages"]] == [True], answer["messages"]
