@@ -148,21 +148,21 @@ _EAGER = "Training steps are not recorded: they run as slowly as Keras runs them
 _NO_OVERWRITING = "Recorded steps write every result to new memory, which is slower."
 
 make_fx = Borrowed("torch.fx.experimental.proxy_tensor.make_fx", _EAGER, callable)
-dispatch_mode = Borrowed("torch.utils._python_dispatch.TorchDispatchMode", _EAGER, callable)
+dispatch_mode = Borrowed("torch.utils._python_dispatch.TorchDispatchMode", _EAGER, lambda mode: isinstance(mode, type))
 constant_limit = Borrowed(
     "torch.fx.experimental.proxy_tensor.CONSTANT_NUMEL_LIMIT",
     "Recording a step leaves memory in fragments.",
     lambda limit: isinstance(limit, int),
 )
 _schema = Borrowed(
-    "torch.ops.aten.add_.Tensor._schema",
+    "torch.ops.aten.neg_.default._schema",
     _EAGER,
     lambda schema: schema.is_mutable and schema.returns[0].alias_info is not None,
 )
 _bare_call = Borrowed(
-    "torch.ops.aten.add.Tensor._op",
+    "torch.ops.aten.neg.default._op",
     "Every operation of a recorded step takes a little longer.",
-    lambda add: add(torch.ones(()), torch.ones(())).item() == 2,
+    lambda negate: negate(torch.ones(())).item() == -1,
 )
 
 
