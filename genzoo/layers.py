@@ -167,7 +167,7 @@ def power_iteration(network: keras.Model) -> None:
             layer.power_iteration()
 
 
-def flattened(layer) -> list:
+def flattened(layer: keras.Layer) -> list:
     """A layer and all layers inside it, each once."""
     found, seen, waiting = [], set(), [layer]
     while waiting:

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from genzoo.files import written
 PACKAGES = ("genzoo", "keras", "numpy", "scipy", "scikit-learn")
 
 
-def versions(packages=()) -> dict[str, str]:
+def versions(packages: Iterable[str] = ()) -> dict[str, str]:
     """Versions of those packages that are installed; by default of those that a score depends on, the backend's too."""
     found = {}
     for package in packages or (*PACKAGES, keras.backend.backend()):

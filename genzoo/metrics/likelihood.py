@@ -149,11 +149,9 @@ def annealed_importance_sampling(
     size = max(1, size // positive_int("chains", chains))
     entropy = seed_or_fresh(seed)
     x, totals = np.asarray(x), []
-    for start in range(0, len(x), size):
-        part = slice(start, start + size)
-        density = _density_of(
-            model, x[part], labels if labels is None or np.ndim(labels) == 0 else labels[part], batch_size
-        )
+    for part in (slice(start, start + size) for start in range(0, len(x), size)):
+        own = labels if labels is None or np.ndim(labels) == 0 else labels[part]
+        density = _density_of(model, x[part], own, batch_size)
         rngs = [np.random.default_rng([entropy, i]) for i in range(len(x))[part]]
         totals.append(_annealed(density, rngs, chains, model.latent_dim, betas, moves))
     return np.concatenate(totals) - np.log(chains)

@@ -26,7 +26,7 @@ class State(Part):
         for parent in cls.__mro__[: cls.__mro__.index(keras.Model)]:
             if "__init__" in vars(parent):
                 parameters = [p for p in inspect.signature(parent.__init__).parameters.values() if p.name != "self"]
-                inherited = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+                inherited = {p.name: p.default for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
                 own = {**own, **{name: default for name, default in inherited.items() if name not in own}}
                 if all(p.kind is not p.VAR_KEYWORD for p in parameters):
                     break

@@ -43,7 +43,7 @@ def fused_sgd(kernel, values, gradients, moments, learning_rate: float, momentum
 
 def _steps_as_adam(kernel) -> bool:
     value, gradient, first, second = _lists(1.0, 2.0, 0.5, 3.0)
-    fused_adam(kernel, value, gradient, (first, second), torch.tensor(0.25), 0.5, 0.75, 1.0)
+    fused_adam(kernel, value, gradient, (first, second), _tensor(0.25), 0.5, 0.75, 1.0)
     return _are_close((first, 1.25), (second, 3.25), (value, 1 - 0.25 * 1.25 / (3.25**0.5 + 1)))
 
 
@@ -68,7 +68,11 @@ def _adds(foreach) -> bool:
 
 
 def _lists(*numbers):
-    return [[torch.tensor([number])] for number in numbers]
+    return [[_tensor([number])] for number in numbers]
+
+
+def _tensor(value):
+    return keras.ops.convert_to_tensor(value, dtype="float32")  # where Keras' variables are
 
 
 def _are_close(*pairs) -> bool:
