@@ -1,6 +1,5 @@
-"""What a user may change of a built model: freeze layers, set their options, replace networks. The next call sees it."""
+"""What a user may change of a built model: freeze layers, set their options. It counts from the next ``fit`` on."""
 
-import types
 from typing import Any
 
 import keras
@@ -22,10 +21,7 @@ class Changes(Part):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, keras.Layer) and getattr(self, "image_shape", None) is not None:
-            old = getattr(self, name, None)
-            if isinstance(old, keras.Layer) and value is not old:
-                delattr(self, name)  # so that Keras forgets its weights
-                self._forget_compiled()
+            self._keep_network(name, value)
         super().__setattr__(name, value)
 
     def trainable_flags(self) -> dict[str, list[bool]]:
@@ -39,9 +35,13 @@ class Changes(Part):
             for layer, trainable in zip(flattened(getattr(self, name)), of_layers, strict=True):
                 layer.trainable = trainable
 
-    def _forget_compiled(self):
-        self.train_function = self.test_function = self.predict_function = None
-        self._compiled_verbs = types.SimpleNamespace()
+    def _keep_network(self, name, value):
+        if isinstance(old := getattr(self, name, None), keras.Layer) and value is not old:
+            raise ValueError(
+                f"A built model keeps its networks, and `{name}` is one. Give it other weights, "
+                f"model.{name}.set_weights(other.get_weights()), or another network in a class of your own: "
+                "build_networks(image_shape)."
+            )
 
     def _check_networks(self):
         """Refuses weights that the optimizers were not made for."""
@@ -50,8 +50,8 @@ class Changes(Part):
             for network in networks:
                 if any(id(variable) not in known for variable in getattr(self, network).trainable_variables):
                     raise ValueError(
-                        f"The optimizers do not know all weights of `{network}`, which was replaced, or had layers "
-                        "unfrozen, after the model was compiled. Make optimizers for it: model.compile()."
+                        f"The optimizers do not know all weights of `{network}`, which has got more that train since "
+                        "the model was compiled. Make optimizers for them: model.compile()."
                     )
 
 

@@ -41,7 +41,7 @@ def _validating(data):
         _validated.reset(token)
 
 
-class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, Changes, State, keras.Model):
+class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -172,10 +172,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, Changes, State,
             self.build_networks(image_shape)
             engine.pin_seeds(flattened(self))
         if not self.trainable:
-            self.trainable = False  # for the networks too
+            for layer in flattened(self):
+                layer.trainable = False
         self.image_shape = image_shape
         self._flags_as_built = self.trainable_flags()
-        self._forget_compiled()
+        self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
             self._build_optimizer()
 
@@ -366,7 +367,8 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, Changes, State,
 def _may_train(network):
     """A network's variables that are trainable, or would be if none of its layers were frozen."""
     flags = [(layer, layer.trainable) for layer in flattened(network)]
-    network.trainable = True
+    for layer, _ in flags:  # each by itself: on TensorFlow a flag that is set already does not reach what is inside
+        layer.trainable = True
     try:
         return list(network.trainable_variables)
     finally:
