@@ -33,9 +33,13 @@ class State(Part):
         return own
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """With the plugin that the class comes from, so that a file says which package it needs."""
+        """With what the user froze, and the plugin that the class comes from: a file says which package it needs."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
-        if config is None or plugin is None:
+        if config is None:
+            return None
+        if self.image_shape is not None and (flags := self.trainable_flags()) != self._flags_as_built:
+            config = {**config, "trainable": flags}
+        if plugin is None:
             return config
         return {**config, "distribution": plugin.distribution, "version": plugin.version}
 
