@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from genzoo.model.samplers import Samplers
 class State:
     """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
 
+    _note: Mapping[str, Any] | None = None
+
     @classmethod
     def options(cls) -> dict[str, Any]:
         """The model's own arguments and their defaults, in the order of its ``__init__``."""
@@ -31,19 +34,25 @@ class State:
         return own
 
     def get_build_config(self):
-        """With the plugin that the class comes from, so that a file says which package it needs."""
+        """With the plugin that the class comes from, so that a file says which package it needs, and the note."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
-        if config is None or plugin is None:
+        if config is None:
             return config
-        return {**config, "distribution": plugin.distribution, "version": plugin.version}
+        comes_from = {"distribution": plugin.distribution, "version": plugin.version} if plugin else {}
+        return {**config, **comes_from, **({"note": dict(self._note)} if self._note else {})}
 
     def get_config(self):
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, *, note=None, **kwargs):
         """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
 
         It is written beside its place and renamed, so an interrupted save leaves the old file whole.
+
+        Args:
+            filepath, overwrite, zipped, **kwargs: as for Keras.
+            note: what JSON can hold, for ``genzoo.registry.loading.note`` to read in the file. The model that is loaded
+                from it has forgotten it.
         """
         path = Path(filepath)
         if zipped is False or "://" in str(filepath):
@@ -54,8 +63,12 @@ class State:
             raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
         if not overwrite and path.exists():
             raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
-        with written(path) as beside:
-            super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+        self._note = note
+        try:
+            with written(path) as beside:
+                super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+        finally:
+            self._note = None
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

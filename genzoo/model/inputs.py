@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from genzoo import engine
+from genzoo import engine, validation
 from genzoo.data.batches import (
     ImageBatches,
     as_numpy,
@@ -21,6 +21,15 @@ from genzoo.data.batches import (
 
 class Inputs:
     """From what a user passes to ``fit`` or ``evaluate`` to what Keras' own methods read."""
+
+    def fit(self, *args, epochs=1, steps_per_epoch=None, validation_steps=None, **kwargs):
+        """Keras' ``fit``, which with no steps or fewer never ends."""
+        validation.natural_number("epochs", epochs)
+        steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
+        for name, value in steps.items():
+            if value is not None:
+                validation.positive_int(name, value)
+        return super().fit(*args, epochs=epochs, **steps, **kwargs)
 
     def _training_data(self, x, batch_size, shuffle, endless, callbacks):
         """The data for Keras' ``fit``, and whether it shall shuffle them.
