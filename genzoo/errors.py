@@ -18,6 +18,10 @@ def not_built() -> ValueError:
     return ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
 
 
+class TrainingDiverged(ValueError):
+    """A loss became NaN or infinite: nothing that was given is wrong in itself."""
+
+
 class PluginError(ImportError):
     """A plugin that cannot be used. The exception behind it, if there was one, is its ``__cause__``.
 

@@ -28,7 +28,8 @@ class StopOnSignal(keras.callbacks.Callback):
         if threading.current_thread() is not threading.main_thread():
             return  # Python delivers signals to the main thread alone
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._note)
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup, or not Python's to give back
+                self._previous[number] = signal.signal(number, self._note)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._stop_if_asked()

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import sys
 from enum import StrEnum
@@ -15,8 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from genzoo import registry
+from genzoo.backend import BACKENDS
 from genzoo.cli.printing import console, say
 from genzoo.discovery.installed import strict
+from genzoo.errors import PluginError, TrainingDiverged
+from genzoo.files import read_json_object
 
 app = typer.Typer(
     name="genzoo",
@@ -27,6 +31,11 @@ app = typer.Typer(
 )
 
 
+# What is wrong with what a user gave; everything else went wrong under way.
+PATHS = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError, BlockingIOError)
+GIVEN = (ValueError, ImportError, NotImplementedError, *PATHS)
+
+
 class Backend(StrEnum):
     tensorflow = "tensorflow"
     torch = "torch"
@@ -34,19 +43,23 @@ class Backend(StrEnum):
 
 
 BackendOption = Annotated[Backend | None, typer.Option(help="Keras backend.", show_default="KERAS_BACKEND")]
+RunBackendOption = Annotated[Backend | None, typer.Option(help="Keras backend.", show_default="the run's")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="MODULE:CLASS", help="A class of your own that the model is of.")
+]
 Name = Annotated[str, typer.Argument(help="A model's name; `genzoo list` shows them.", show_default=False)]
 
 
 def main() -> None:
-    """Runs the command; known errors become one line and exit code 1."""
+    """Runs the command. An error becomes one line and exit code 2, or 1 where nobody gave anything wrong."""
     sys.path.insert(0, "")  # so that "module:Class" finds a module in this folder, as `python -m genzoo` does
     try:
         app()
-    except (ValueError, OSError, ImportError, NotImplementedError) as error:
+    except Exception as error:
         if strict():
             raise
         Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(_one_line(error))}", highlight=False)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, GIVEN) and not isinstance(error, (TrainingDiverged, PluginError)) else 1)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
@@ -148,8 +161,9 @@ def train(
 ) -> None:
     """Trains a model, with a grid of samples per epoch, and saves it."""
     registry.spec(name)  # an unknown name is refused before Keras costs seconds
-    if learning_rate is not None and learning_rate <= 0:
-        raise ValueError(f"--learning-rate must be above 0. Received: {learning_rate}")
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise ValueError(f"--learning-rate must be above 0, and finite. Received: {learning_rate}")
+    _filled("--data", data)
     _use(backend)
     from genzoo.cli.train import train
 
@@ -164,13 +178,22 @@ def train(
 def resume(
     run: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all.", show_default="as first asked")] = None,
-    backend: BackendOption = None,
+    backend: RunBackendOption = None,
+    model: ModelOption = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, where the model is missing.")] = False,
 ) -> None:
     """Continues a run: exactly after a whole epoch; an epoch that was broken off is run again."""
-    _use(backend)
+    begun_on = _backend_of(run)
+    if backend is None and begun_on is not None and importlib.util.find_spec(begun_on) is None:
+        raise ModuleNotFoundError(
+            f"{run} was begun on {begun_on}, which is not installed. Install it: pip install {begun_on}; or ask for "
+            "another backend: --backend NAME"
+        )
+    _use(backend or begun_on)
+    _name(model)
     from genzoo.cli.train import resume
 
-    resume(run, epochs)
+    resume(run, epochs, restart)
 
 
 @app.command()
@@ -184,10 +207,12 @@ def sample(
         str | None, typer.Option(help="Of latents: 'gaussian-mixture', ...", show_default="the prior")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
-    backend: BackendOption = None,
+    backend: RunBackendOption = None,
+    named: ModelOption = None,
 ) -> None:
     """Writes a grid of new images. A sampler that the file does not hold is fitted to the run's data."""
-    _use(backend)
+    _use(backend or _backend_of(source, installed=True))
+    _name(named)
     from genzoo import viz
     from genzoo.experiments.runs import Run
     from genzoo.model import samplers
@@ -216,11 +241,17 @@ def evaluate(
     sampler: Annotated[str | None, typer.Option(help="Of the latents.", show_default="the prior")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="METRIC.KEY=VALUE", help="Its argument.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of samples and estimates.")] = 0,
-    backend: BackendOption = None,
+    backend: RunBackendOption = None,
+    named: ModelOption = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File.", show_default="metrics.json")] = None,
 ) -> None:
     """Scores a trained model against data that it has not seen, and writes every score with its protocol."""
-    _use(backend)
+    if metrics is not None and not metrics.replace(",", " ").strip():
+        raise ValueError(f"--metrics takes names, with commas. Received: {metrics!r}")
+    if data is not None:
+        _filled("--data", data)
+    _use(backend or _backend_of(source, installed=True))
+    _name(named)
     from genzoo.cli.evaluate import show
 
     show(
@@ -257,6 +288,29 @@ def _use(backend):
         os.environ["KERAS_BACKEND"] = backend.value
 
 
+def _backend_of(source, installed=False):
+    """The backend that a run was trained on, if it says so; or None, where it must be ``installed`` and is not."""
+    if not (source / "run.json").exists():
+        return None
+    name = read_json_object(source / "run.json").get("backend")
+    if name not in BACKENDS or (installed and importlib.util.find_spec(name) is None):
+        return None
+    return Backend(name)
+
+
+def _name(model):
+    """Imports the class that a user named: a file that names one is not enough."""
+    if model is not None:
+        from genzoo.registry import loading
+
+        loading.named_class(model)
+
+
+def _filled(option, value):
+    if not value.strip():
+        raise ValueError(f"{option} must not be empty. Received: {value!r}")
+
+
 def _parsed(pairs):
     options = {}
     for pair in pairs:
@@ -272,4 +326,8 @@ def _parsed(pairs):
 def _one_line(error):
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"
-    return str(error)
+    known = isinstance(error, (*GIVEN, OSError)) or type(error) is RuntimeError
+    told = (
+        str(error) if known and str(error) else f"{type(error).__name__}: {error}. GENZOO_STRICT_PLUGINS=1 shows where."
+    )
+    return " ".join(told.split("\n"))

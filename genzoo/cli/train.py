@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from genzoo.cli.printing import console, say
-from genzoo.experiments.runs import Run, free_directory, new_model
+from genzoo.errors import TrainingDiverged
+from genzoo.experiments.runs import Run, alone, free_directory, new_model
 from genzoo.experiments.training import Source, Training
 
 
@@ -40,20 +41,27 @@ def train(
     _check_data(asked, model.tags, data)
     asked = dataclasses.replace(asked, data=dataclasses.replace(asked.data, batch_size=batch_size or model.batch_size))
     run = Run.create(out or free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}")), asked)
-    with run.discarded_on_failure():
+    with alone(run.directory), run.discarded_on_failure():
         _fit(run, model, epochs)
 
 
-def resume(directory: Path, epochs: int | None) -> None:
-    """Goes on with a run, up to so many epochs in all."""
-    run = Run.open(directory)
-    model, epochs = run.model(), epochs or run.asked.epochs
-    if run.epochs_done >= epochs:
-        raise ValueError(
-            f"{directory} has {run.epochs_done} of {epochs} epochs already. Ask for more: "
-            f"--epochs {run.epochs_done + 10}"
-        )
-    _fit(run, model, epochs)
+def resume(directory: Path, epochs: int | None, restart: bool = False) -> None:
+    """Goes on with a run, up to so many epochs in all; with ``restart`` from the start, where its model is missing."""
+    Run.open(directory)  # what is no run gets no lock
+    with alone(directory):
+        run = Run.open(directory)
+        if restart:
+            run.restart()
+        model, epochs = run.model(), epochs or run.asked.epochs
+        run.repair()
+        if run.epochs_done >= epochs:
+            raise ValueError(
+                f"{directory} has {run.epochs_done} of {epochs} epochs already. Ask for more: "
+                f"--epochs {run.epochs_done + 10}"
+            )
+        if (begun_on := run.made_with.get("backend")) != keras.backend.backend():
+            say(f"Begun on {begun_on}: from here on not bit for bit as if it had gone on there. run.json says so.")
+        _fit(run, model, epochs)
 
 
 def _check_data(asked, tags, data):
@@ -75,7 +83,7 @@ def _fit(run, model, epochs):
     done = run.epochs_done
     if run.monitor.diverged:
         kept = f"The model of epoch {done} is kept in {run.model_path}" if done else "No model was saved"
-        raise ValueError(f"Training diverged in epoch {run.monitor.findings[-1].epoch} of {epochs}. {kept}.")
+        raise TrainingDiverged(f"Training diverged in epoch {run.monitor.findings[-1].epoch} of {epochs}. {kept}.")
     if done < epochs:
         say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
         say(f"Go on: genzoo resume {run.directory}")

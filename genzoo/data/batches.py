@@ -96,6 +96,10 @@ class ImageBatches(keras.utils.PyDataset):
             self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless
         )
 
+    def start_after(self, first_step: int) -> None:
+        """Makes so many training steps precede the first epoch."""
+        self.first_step, self._order = first_step, (-1, np.empty(0, "int64"))
+
     def split(self, fraction: float) -> tuple["ImageBatches", "ImageBatches"]:
         """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
         cut = len(self.images) - round(fraction * len(self.images))

@@ -17,12 +17,14 @@ from pathlib import Path
 import keras
 
 from genzoo import evaluation, registry
+from genzoo.errors import TrainingDiverged
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments import runs
 from genzoo.experiments.claims import Claim
 from genzoo.experiments.rows import rounded
 from genzoo.experiments.training import Source, Training
 from genzoo.files import written
+from genzoo.registry import loading
 
 
 def directory_of(root: str | os.PathLike[str], claim: str, seed: int = 0) -> Path:
@@ -55,23 +57,30 @@ def reproduce(
     Raises:
         ValueError: the run there is of another claim, backend or score, or is further than ``epochs``; there are more
             ``epochs`` than the claim's; one of its scores is unknown.
+        BlockingIOError: another process is at it.
+        genzoo.errors.TrainingDiverged: it did.
     """
     epochs = claim.epochs if epochs is None else epochs
     if epochs > claim.epochs:
         raise ValueError(f"`epochs` shortens a claim, and {claim.id!r} is of {claim.epochs}. Received: epochs={epochs}")
     for name in {*claim.scored_by, *claim.arguments}:
         scores.find(name, claim.arguments.get(name, ()))
+    if ":" in claim.model:
+        loading.named_class(claim.model)  # whoever wrote the claim is trusted, unlike whoever wrote a run
     directory = directory_of(root, claim.id, seed)
-    run = _run(claim, directory, seed, epochs)
-    row = read_row(root, claim.id, seed)
-    if row is None or row["epochs"] != epochs:  # else only its verdict may have changed
-        with run.discarded_on_failure():
-            progress = _Progress(directory, claim.id)
-            if not _completed(claim, run, progress, epochs, say, verbose):
-                return None
-        row = _row(claim, run, progress)
-    row = _judged(row, claim, root, seed)
-    provenance.write_json(directory / "row.json", row)
+    asked = _training(claim, seed, epochs)
+    new = None if (directory / "run.json").exists() else runs.Run.create(directory, asked)
+    with runs.alone(directory):
+        run = new or _run(claim, directory, asked)
+        row = read_row(root, claim.id, seed)
+        if row is None or row["epochs"] != epochs:  # else only its verdict may have changed
+            with run.discarded_on_failure():
+                progress = _Progress(directory, claim.id)
+                if not _completed(claim, run, progress, epochs, say, verbose):
+                    return None
+            row = _row(claim, run, progress)
+        row = _judged(row, claim, root, seed)
+        provenance.write_json(directory / "row.json", row)
     return row
 
 
@@ -92,7 +101,7 @@ def _completed(claim, run, progress, epochs, say, verbose):
             if stopped.received:  # maybe after the last batch, when there was nothing left to stop
                 return False
         if run.monitor and run.monitor.diverged:
-            raise ValueError(f"{claim.id} diverged after epoch {run.epochs_done} of {epochs}.")
+            raise TrainingDiverged(f"{claim.id} diverged after epoch {run.epochs_done} of {epochs}.")
         with progress.timed("scoring"):
             found = _scores(claim, model, seed, train=train, **parts)
         progress.add(claim, until, found, run.model_path)
@@ -199,11 +208,8 @@ def _training(claim, seed, epochs):
     return Training(claim.model, source, options, claim.learning_rate, seed, epochs, claim.id, scored)
 
 
-def _run(claim, directory, seed, epochs):
-    """The claim's run, new or as it was left."""
-    asked = _training(claim, seed, epochs)
-    if not (directory / "run.json").exists():
-        return runs.Run.create(directory, asked)
+def _run(claim, directory, asked):
+    """The claim's run, as it was left."""
     run, backend = runs.Run.open(directory), keras.backend.backend()
     before = run.asked.to_json()
     differing = [name for name, value in asked.to_json().items() if name != "epochs" and before.get(name) != value]

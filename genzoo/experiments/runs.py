@@ -1,16 +1,17 @@
 """The run directory: what was trained on what, the model, its history and its samples.
 
 RUN/run.json            the model's name and options, data, seed, versions, epochs done
-RUN/model.keras         the model after the last epoch, whole
+RUN/model.keras         the model after the last epoch, whole; says itself which run and epoch it is of
 RUN/history.csv         a row of metrics per whole epoch
 RUN/samples/            a grid per epoch, from fixed noise: of samples, or of input, output and truth
+RUN/run.lock            while a process trains in it
 """
 
 import contextlib
-import csv
 import dataclasses
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +24,31 @@ from genzoo.annotations import Data
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
 from genzoo.evaluation import provenance
+from genzoo.experiments import checks
+from genzoo.experiments.history import History
 from genzoo.experiments.training import FIELDS, Training
-from genzoo.files import written
+from genzoo.files import locked, read_json_object, remove_leftovers, written
 from genzoo.model import GenerativeModel
 from genzoo.registry import loading
 
 PACKAGES = ("genzoo", "keras", "numpy", "tensorflow", "torch", "jax")
+WRITTEN = r"(model|best)[.]keras|(run|metrics|reproduction|row)[.]json|history[.]csv"
+
+
+@contextlib.contextmanager
+def alone(directory) -> Iterator[None]:
+    """Nobody else trains in the directory until the end, be it in this process or in another.
+
+    Raises:
+        BlockingIOError: somebody does.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(Path(directory) / "run.lock"))
+        except BlockingIOError as error:
+            said = f"Another process trains in {directory}. Wait until it has ended, or end it."
+            raise BlockingIOError(said) from error
+        yield
 
 
 class Run:
@@ -37,7 +57,7 @@ class Run:
     Attributes:
         directory: its path.
         asked: what is to be trained.
-        made_with: the backend, versions, and the plugin that brings the model, if one does.
+        made_with: an id, the backend, versions, and the plugin that brings the model, if one does.
         epochs_done: whole epochs that the saved model has seen.
         monitor: the ``HealthMonitor`` of the last training, or None.
     """
@@ -53,6 +73,7 @@ class Run:
         self.directory, self.asked, self.made_with = Path(directory), asked, made_with
         self.epochs_done, self._epochs_at_step = epochs_done, epochs_at_step or {}
         self._made, self.monitor = [], None
+        self._history = History(self.directory / "history.csv")
 
     @classmethod
     def create(cls, directory: str | os.PathLike[str], asked: Training) -> "Run":
@@ -60,17 +81,16 @@ class Run:
 
         Raises:
             FileExistsError: there is a run already.
-            OSError: the directory cannot be written.
+            OSError: the directory cannot be written, or another process trains in it.
         """
-        made_with = {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES), **_plugin(asked)}
+        made_with = {"id": secrets.token_hex(8), **_environment(), **_plugin(asked)}
         run = cls(directory, asked, made_with)
-        if run.model_path.exists() or run._config_path.exists():
-            raise FileExistsError(
-                f"{directory} holds a run already. Choose another --out, or go on with it: genzoo resume {directory}"
-            )
+        run._refuse_another()
         run._made = [path for path in (run.directory, *run.directory.parents) if not path.exists()]
         run.directory.mkdir(parents=True, exist_ok=True)
-        run._write_config()
+        with alone(run.directory):
+            run._refuse_another()  # that began meanwhile
+            run._write_config()
         return run
 
     @classmethod
@@ -84,12 +104,13 @@ class Run:
         path = Path(directory) / "run.json"
         if not path.exists():
             raise FileNotFoundError(f"{directory} is not a run directory: it has no run.json.")
+        found = read_json_object(path)
         try:
-            found = json.loads(path.read_text())
             asked = Training.from_json({name: found.pop(name) for name in FIELDS if name in found})
-            done = {name: found.pop(name) for name in ("epochs_done", "epochs_at_step") if name in found}
-        except (ValueError, TypeError) as error:
+            checks.check(found, {**checks.PROGRESS, **checks.MADE_WITH})
+        except ValueError as error:
             raise ValueError(f"{path} is damaged ({error}).") from error
+        done = {name: found.pop(name) for name in checks.PROGRESS if name in found}
         return cls(directory, asked, found, **done)
 
     @property
@@ -108,20 +129,50 @@ class Run:
     def _config_path(self) -> Path:
         return self.directory / "run.json"
 
-    @property
-    def _history_path(self) -> Path:
-        return self.directory / "history.csv"
-
     def model(self) -> GenerativeModel:
-        """The saved model, or a new one where none was saved yet; ``epochs_done`` then says how far it is."""
+        """The saved model, or a new one where no epoch was done yet; ``epochs_done`` then says how far it is.
+
+        Raises:
+            FileNotFoundError: epochs were done, but the model is missing.
+            ValueError: the model is damaged, of another run, or of a class that nobody here knows.
+        """
         if not self.model_path.exists():
-            self.epochs_done = 0
-            return new_model(self.asked, self.made_with.get("plugin"))
-        model = loading.load(self.directory)
-        if str(model.steps_made) not in self._epochs_at_step:
+            if self.epochs_done:
+                raise FileNotFoundError(
+                    f"{self.model_path} is missing, though the run has {self.epochs_done} epochs behind it. Put the "
+                    f"file back, or train from the start: genzoo resume {self.directory} --restart"
+                )
+            return new_model(self.asked, self.made_with.get("plugin"), trusted=False)
+        model, note = loading.load(self.directory), loading.note(self.model_path)
+        known = self._epochs_at_step.get(str(model.steps_made))  # of a file that an earlier genzoo or a user saved
+        epochs = note.get("epochs") if note else known
+        if (note and note.get("run") != self.made_with.get("id")) or epochs is None:
             raise ValueError(f"{self.model_path} is not the model that {self._config_path} describes.")
-        self.epochs_done = self._epochs_at_step[str(model.steps_made)]
+        self.epochs_done, last = epochs, (str(model.steps_made), epochs)
+        if [*self._epochs_at_step.items()][-1:] != [last]:
+            self._epochs_at_step = dict([last])
         return model
+
+    def restart(self) -> None:
+        """Makes ``model`` begin anew.
+
+        Raises:
+            FileExistsError: there is a model.
+        """
+        if self.model_path.exists():
+            raise FileExistsError(f"{self.model_path} is there. Remove it to train from the start, or leave --restart.")
+        self.epochs_done, self._epochs_at_step = 0, {}
+
+    def repair(self) -> None:
+        """Brings the other files to where the model is, and removes what killed processes left half written.
+
+        ``model`` comes before, and nobody else may train here.
+        """
+        remove_leftovers(self.directory, WRITTEN)
+        remove_leftovers(self.directory / "samples", r"epoch-\d+[.]png")
+        self._history.keep_until(self.epochs_done)
+        if not self._config_path.exists() or json.loads(self._config_path.read_text()) != self.config:
+            self._write_config()
 
     def data(self, model: GenerativeModel) -> tuple:
         """What to train the model on, and what to hold out: of pairs those of the test part, else None."""
@@ -151,6 +202,8 @@ class Run:
         Returns:
             The callback that says whether a signal ended training; the model is saved in any case.
         """
+        self._note_backend()
+        self.repair()
         self.asked = dataclasses.replace(self.asked, epochs=epochs)
         stop, self.monitor = StopOnSignal(), HealthMonitor()
         grid = self._grid(model, data if held_out is None else held_out)
@@ -165,16 +218,16 @@ class Run:
     def keep(self, model: GenerativeModel, epochs_done: int, logs: dict | None) -> None:
         """Saves the model after ``epochs_done`` whole epochs, with the last one's metrics.
 
-        The model's file is what counts, and comes last. Whenever the process ends, the training steps in that file
-        say which epoch it is of, and ``run.json`` knows the epochs of both the old file and the new one.
+        The model's file is what counts. It takes its place in one step and says which epoch it is of. So, whenever the
+        process ends, it is whole, and ``repair`` brings the others to where it is.
         """
         if logs is not None:
-            self._add_to_history({"epoch": epochs_done, **logs})
+            self._history.add({"epoch": epochs_done, **logs})
+        model.save(self.model_path, note={"run": self.made_with.get("id"), "epochs": epochs_done})
         last = dict(list(self._epochs_at_step.items())[-1:])
         self._epochs_at_step = {**last, str(model.steps_made): epochs_done}
         self.epochs_done = epochs_done
         self._write_config()
-        model.save(self.model_path)
 
     @contextlib.contextmanager
     def discarded_on_failure(self) -> Iterator[None]:
@@ -184,7 +237,7 @@ class Run:
         except BaseException:
             if not self.model_path.exists():
                 self._config_path.unlink(missing_ok=True)
-                self._history_path.unlink(missing_ok=True)
+                self._history.path.unlink(missing_ok=True)
                 if self.directory in self._made:
                     shutil.rmtree(self.directory)
                 for parent in self._made[1:]:
@@ -192,25 +245,24 @@ class Run:
                         parent.rmdir()
             raise
 
-    def forget_later_history(self) -> None:
-        """Drops the rows of epochs that the saved model has not seen whole."""
-        if self._history_path.exists():
-            with open(self._history_path, newline="") as file:
-                rows = list(csv.reader(file))
-            whole = [row for row in rows[1:] if len(row) == len(rows[0])]
-            kept = rows[:1] + [row for row in whole if int(row[0]) <= self.epochs_done]
-            with written(self._history_path) as beside:
-                beside.write_text("".join(",".join(row) + "\n" for row in kept))
-
     def _grid(self, model, data):
         if "translation" in model.tags:
             return TranslationGrid(self.directory / "samples", data.images[:8], data.labels[:8])
         return SampleGrid(self.directory / "samples")
 
-    def _add_to_history(self, row):
-        new = not self._history_path.exists()
-        with open(self._history_path, "a") as file:
-            file.write((",".join(row) + "\n" if new else "") + ",".join(map(str, row.values())) + "\n")
+    def _note_backend(self):
+        """Where the run goes on on another backend than before: which it was, and until when."""
+        before, now = {name: self.made_with.get(name) for name in ("backend", "versions")}, _environment()
+        if before["backend"] != now["backend"]:
+            begun = [*self.made_with.get("before", ()), {**before, "epochs_done": self.epochs_done}]
+            self.made_with = {**self.made_with, **now, "before": begun}
+
+    def _refuse_another(self):
+        if self.model_path.exists() or self._config_path.exists():
+            raise FileExistsError(
+                f"{self.directory} holds a run already. Choose another --out, or go on with it: "
+                f"genzoo resume {self.directory}"
+            )
 
     def _write_config(self):
         with written(self._config_path) as beside:
@@ -228,9 +280,6 @@ class _Keep(keras.callbacks.Callback):
         super().set_model(model)
         self.grid.set_model(model)
 
-    def on_train_begin(self, logs=None):
-        self.run.forget_later_history()
-
     def on_train_batch_end(self, batch, logs=None):
         self._batches = batch + 1
 
@@ -242,12 +291,13 @@ class _Keep(keras.callbacks.Callback):
         self.run.keep(self.model, epoch + whole, logs if whole else None)
 
 
-def new_model(asked: Training, plugin: dict | None = None) -> GenerativeModel:
+def new_model(asked: Training, plugin: dict | None = None, trusted: bool = True) -> GenerativeModel:
     """The untrained model that was asked for.
 
     Args:
         asked: names it.
         plugin: ``distribution`` and ``version`` of the plugin that brought it when it was asked for, if one did.
+        trusted: whether the user named it. Else a class that ``asked`` names as ``module:Class`` must be imported.
     """
     name = loading.model_name({"model": asked.model, "plugin": plugin})
     if plugin:
@@ -255,6 +305,8 @@ def new_model(asked: Training, plugin: dict | None = None) -> GenerativeModel:
             registry.spec(name)
         except ValueError as error:
             raise ValueError(f"There is no model {name!r}. {installed.why_missing(**plugin)}") from error
+    if ":" in name:
+        loading.named_class(name, trusted)
     model = registry.get(name, **asked.options)
     if asked.learning_rate is not None:
         for player in model.optimizer.names:
@@ -268,6 +320,10 @@ def free_directory(root: str | os.PathLike[str], name: str) -> Path:
     while path.exists():
         path, number = Path(root) / f"{name}-{number}", number + 1
     return path
+
+
+def _environment():
+    return {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES)}
 
 
 def _plugin(asked):

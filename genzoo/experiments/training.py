@@ -8,6 +8,7 @@ from genzoo import data
 from genzoo.data import ImageBatches
 from genzoo.data.pairs import parts
 from genzoo.errors import unknown_name
+from genzoo.experiments import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +91,13 @@ class Training:
         """The opposite of ``to_json``.
 
         Raises:
-            ValueError: something is missing or unknown.
+            ValueError: something is missing, unknown or of a wrong type.
         """
-        return _made(cls, {**found, "data": _made(Source, found.get("data"), "data")}, "run")
+        source = _made(Source, found.get("data"), "data")
+        checks.check(vars(source), checks.SOURCE)
+        asked = _made(cls, {**found, "data": source}, "run")
+        checks.check(vars(asked), checks.TRAINING)
+        return asked
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Training))

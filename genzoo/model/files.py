@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from genzoo.model.samplers import Samplers
 class State(Part):
     """Configuration and files of a ``GenerativeModel``, and the random state that Keras' files leave out."""
 
+    _note: Mapping[str, Any] | None = None
+
     @classmethod
     def options(cls) -> dict[str, Any]:
         """The model's own arguments and their defaults, in the order of its ``__init__``."""
@@ -33,25 +36,35 @@ class State(Part):
         return own
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """With what the user froze, and the plugin that the class comes from: a file says which package it needs."""
+        """With what the user froze, the plugin that the class comes from, and the note: a file says what it needs."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
         if config is None:
             return None
         if self.image_shape is not None and (flags := self.trainable_flags()) != self._flags_as_built:
             config = {**config, "trainable": flags}
-        if plugin is None:
-            return config
-        return {**config, "distribution": plugin.distribution, "version": plugin.version}
+        comes_from = {"distribution": plugin.distribution, "version": plugin.version} if plugin else {}
+        return {**config, **comes_from, **({"note": dict(self._note)} if self._note else {})}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}
 
     def save(
-        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        note: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Keras' ``save``. A ``.keras`` file holds weights, every player's optimizer and all random state.
 
         It is written beside its place and renamed, so an interrupted save leaves the old file whole.
+
+        Args:
+            filepath, overwrite, zipped, **kwargs: as for Keras.
+            note: what JSON can hold, for ``genzoo.registry.loading.note`` to read in the file. The model that is loaded
+                from it has forgotten it.
         """
         path = Path(filepath)
         if zipped is False or "://" in str(filepath):
@@ -62,8 +75,12 @@ class State(Part):
             raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in. Make it first.")
         if not overwrite and path.exists():
             raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it, or save under another name.")
-        with written(path) as beside:
-            super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+        self._note = note
+        try:
+            with written(path) as beside:
+                super().save(beside, overwrite=True, zipped=zipped, **kwargs)
+        finally:
+            self._note = None
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from genzoo import engine
+from genzoo import engine, validation
 from genzoo.data.batches import (
     ImageBatches,
     as_numpy,
@@ -23,6 +23,22 @@ from genzoo.model.part import Part
 class Inputs(Part):
     """From what a user passes to ``fit`` or ``evaluate`` to what Keras' own methods read."""
 
+    _batches = None
+
+    def fit(self, *args, epochs=1, steps_per_epoch=None, validation_steps=None, callbacks=None, **kwargs):
+        """Keras' ``fit``, which never ends with no steps or fewer, in the order that follows from the steps made."""
+        validation.natural_number("epochs", epochs)
+        steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
+        for name, value in steps.items():
+            if value is not None:
+                validation.positive_int(name, value)
+        if callbacks and self._batches is not None and not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*keras.tree.flatten(callbacks), _Ordered(self._batches)]
+        try:
+            return super().fit(*args, epochs=epochs, callbacks=callbacks, **steps, **kwargs)
+        finally:
+            self._batches = None
+
     def _training_data(self, x, batch_size, shuffle, endless, callbacks):
         """The data for Keras' ``fit``, and whether it shall shuffle them.
 
@@ -36,7 +52,7 @@ class Inputs(Part):
             callbacks: those that were passed to ``fit``, or None.
         """
         if isinstance(x, ImageBatches):
-            seen = x = x.resumed(self.steps_made, batch_size, shuffle, endless)
+            seen = self._batches = x = x.resumed(self.steps_made, batch_size, shuffle, endless)
             data, shuffle = engine.feed(x), False
         else:
             seen, data = self._checked(x)
@@ -93,3 +109,15 @@ class Inputs(Part):
             self.build((None, *shape))
         if not self.compiled:
             self.compile()
+
+
+class _Ordered(keras.callbacks.Callback):
+    """Where another callback has restored a model, such as ``BackupAndRestore``, the data go on from its steps."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_train_begin(self, logs=None):
+        if self.model.steps_made != self.batches.first_step:
+            self.batches.start_after(self.model.steps_made)

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import shlex
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import keras
 
 from genzoo import registry
 from genzoo.discovery import installed
-from genzoo.discovery.specs import path_of
+from genzoo.discovery.specs import load_target, path_of
+from genzoo.files import LARGEST_JSON, read_json_object
 from genzoo.model import GenerativeModel
 from genzoo.registry import plugins
 
@@ -28,23 +31,92 @@ def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
         genzoo.errors.PluginError: that plugin is broken.
     """
     path = Path(path)
+    if path.is_dir() and (path / "run.json").exists():
+        with contextlib.suppress(ValueError):  # the model's file says itself what is missing
+            _import_by_name(read_json_object(path / "run.json"))
     if path.is_dir():
-        run, path = path / "run.json", path / "model.keras"
-        if run.exists():  # whoever trained this run named the class; a bare file is not trusted to
-            with contextlib.suppress(ValueError, KeyError):
-                registry.spec(model_name(json.loads(run.read_text()))).load()
+        path = path / "model.keras"
     if not path.exists():
         raise FileNotFoundError(f"There is no model at {path}. `genzoo train NAME --out DIR` makes one.")
+    config = _config(path, whole=True)
+    _import_class(path, config)
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a whole .keras file ({error}). It may be truncated; copy it again.") from error
+        return keras.saving.load_model(path, compile=compile)
+    except Exception as error:
+        if installed.strict():
+            raise
+        told = re.sub(r"\s+", " ", str(error).strip())
+        told = told if len(told) < 300 else f"{told[:300]} ..."
+        raise ValueError(f"{path} cannot be loaded ({type(error).__name__}: {told})") from error
+
+
+def note(path: str | Path) -> dict | None:
+    """The ``note`` that ``GenerativeModel.save`` was given for this ``.keras`` file, or None.
+
+    Raises:
+        ValueError: the file is truncated or is not a model's.
+    """
+    built = _config(path).get("build_config")
+    found = built.get("note") if isinstance(built, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def named_class(name: str, trusted: bool = True) -> type:
+    """The class of ``"package.module:Class"``.
+
+    Args:
+        name: its name.
+        trusted: whether a user gave this name. A file's is not trusted: its module is not imported, and must be.
+
+    Raises:
+        ValueError: it is not imported and not trusted, there is none, or it is no model.
+    """
+    known = {path_of(spec.target) for spec in registry.all_specs().values()}
+    if not trusted and name.partition(":")[0] not in sys.modules and name not in known:
+        raise ValueError(f"The model is {name!r}, which is not imported because a file says so. {_how_to_trust(name)}")
+    found = load_target(name)
+    if not isinstance(found, type) or not issubclass(found, GenerativeModel):
+        raise ValueError(f"{name!r} is no model. Expected a subclass of genzoo.GenerativeModel.")
+    return found
+
+
+def _how_to_trust(name):
+    return f"If you trust it, name it: --model {shlex.quote(name)}; or, in Python, import its module first."
+
+
+def _import_by_name(run):
+    """Imports the model that a run names, if it is registered or an installed plugin brings it."""
+    if (
+        isinstance(run.get("model"), str)
+        and ":" not in run["model"]
+        and isinstance(run.get("plugin"), (dict, type(None)))
+    ):
+        with contextlib.suppress(KeyError):
+            registry.spec(model_name(run)).load()
+
+
+def _config(path, whole=False) -> dict:
+    """The configuration in a ``.keras`` file; ``whole`` also compares all parts with their checksums."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a .keras file but a folder or a device.")
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip() if whole else None
+                if archive.getinfo("config.json").file_size > LARGEST_JSON:
+                    raise ValueError("its config.json is too large")
+                config = json.loads(archive.read("config.json"))
+            if not isinstance(config, dict):
+                raise ValueError("its config.json holds no object")
+        except Exception as error:  # zipfile and zlib raise many kinds
+            raise ValueError(
+                f"{path} is not a whole .keras file ({str(error) or type(error).__name__}). It may be truncated; "
+                "copy it again."
+            ) from error
     if damaged:
         raise ValueError(f"{path} is damaged: its part {damaged!r} does not match its checksum. Copy it again.")
-    _import_class(path, config)
-    return keras.saving.load_model(path, compile=compile)
+    return config
 
 
 def model_name(run: dict) -> str:
@@ -60,6 +132,8 @@ def _import_class(path, config):
     plugins only the one with this class, or those of the distribution that the file names.
     """
     name, target = config.get("registered_name"), f"{config.get('module')}:{config.get('class_name')}"
+    if not all(isinstance(config.get(key), str) for key in ("module", "class_name")) or not isinstance(name, str):
+        raise ValueError(f"{path} does not say which class its model is of. It is not a genzoo model.")
     registered = keras.saving.get_registered_object(name)
     if registered is not None and path_of(registered) == target:
         return
@@ -72,7 +146,8 @@ def _import_class(path, config):
         return
     if keras.saving.get_registered_object(name) is not None:  # a class that has moved to another module
         return
-    advice = "No installed package registers it. Install the package that it comes from, or import its module first."
+    advice = "No installed package registers it. Install the package that it comes from, or import its module first. "
+    advice += _how_to_trust(target)
     if provider:
         advice = installed.why_missing(*provider)
     raise ValueError(f"{path} holds a {config.get('class_name')!r} from {config.get('module')!r}. {advice}")

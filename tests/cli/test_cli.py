@@ -255,7 +255,7 @@ def failures(tmp_path_factory):
 def test_failure_is_one_line_and_leaves_nothing(failures, what):
     ended, before, after, names = failures
     printed, said, code = ended[what]
-    assert code == 1
+    assert code == 2
     errors = [line for line in said.splitlines() if line.startswith("Error:")]
     assert len(errors) == 1
     assert FAILURES[what][2] in errors[0]
@@ -332,19 +332,23 @@ class Odd(VAE):
 def test_a_class_in_this_folder_trains_samples_and_resumes(tmp_path):
     (tmp_path / "odd_models.py").write_text(STRANGERS_MODULE)
     backend = keras.config.backend()
-    for arguments in (
-        ["train", "odd_models:Odd", "--epochs", 1, "--out", "run", *SMALL],
-        ["sample", "run", "-n", 4, "-o", "grid.png"],
-        ["resume", "run", "--epochs", 2],
+    named = ("--model", "odd_models:Odd")
+    for arguments, code in (
+        (["train", "odd_models:Odd", "--epochs", 1, "--out", "run", *SMALL], 0),
+        (["sample", "run", "-n", 4, "-o", "grid.png", *named], 0),
+        (["resume", "run", "--epochs", 2], 2),
+        (["resume", "run", "--epochs", 2, *named], 0),
     ):
         process = start(SCRIPT, arguments, tmp_path, backend)
         _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+        assert process.returncode == code, errors
+        assert bool(code) == ("If you trust it, name it: --model odd_models:Odd" in errors)
     assert (tmp_path / "grid.png").exists()
     assert len(history(tmp_path / "run")) == 2
 
 
-def test_a_learning_rate_must_be_positive(tmp_path):
+@pytest.mark.parametrize("rate", [-1, 0, "nan", "inf"])
+def test_a_learning_rate_must_be_positive_and_finite(tmp_path, rate):
     with pytest.raises(ValueError, match="--learning-rate must be above 0"):
-        genzoo_("train", "vae", "--learning-rate", -1, "--out", tmp_path / "run")
+        genzoo_("train", "vae", "--learning-rate", rate, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -195,7 +195,7 @@ def test_a_plugin_is_installed_used_and_removed(tmp_path):
         assert (tmp_path / picture).stat().st_size > 500
 
     installed.pip("uninstall", "--yes", "--quiet", "genzoo-hello")
-    _, errors = installed.run("-m", "genzoo", "sample", "run", code=1)
+    _, errors = installed.run("-m", "genzoo", "sample", "run", code=2)
     assert "pip install genzoo-hello" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "grid.png").exists()

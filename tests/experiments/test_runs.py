@@ -3,8 +3,11 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -15,7 +18,7 @@ from small_models import CONFIG, train
 import genzoo
 from genzoo.callbacks import SampleGrid
 from genzoo.data.batches import ImageBatches
-from genzoo.experiments.runs import Run, free_directory, new_model
+from genzoo.experiments.runs import Run, alone, free_directory, new_model
 from genzoo.experiments.training import Source, Training
 
 
@@ -89,20 +92,98 @@ def test_resuming_equals_never_having_stopped(two_epochs, batches, run_of):
     assert len(list((two_epochs / "samples").iterdir())) == 4
 
 
-@pytest.mark.parametrize("saved", [0, 2])
-def test_killed_while_saving_nothing_is_lost_or_done_twice(tmp_path, two_epochs, batches, run_of, saved):
-    """The model's file is renamed into place last: before that, all other files are an epoch ahead of it."""
-    if saved:
-        shutil.copy(two_epochs / "model.keras", tmp_path / "model.keras")
-        resumed(two_epochs, batches, saved + 1)
-        shutil.copy(tmp_path / "model.keras", two_epochs / "model.keras")
-    else:
-        (two_epochs / "model.keras").unlink()
-    with open(two_epochs / "history.csv", "a") as file:
-        file.write("1,12.")  # killed in the middle of a row, too
-    assert len(history(two_epochs)) > saved
+@pytest.mark.parametrize("ahead", ["model.keras", "run.json history.csv"])
+def test_whichever_file_is_ahead_the_model_says_where_to_go_on(tmp_path, two_epochs, batches, run_of, ahead):
+    """What a kill, a power cut or a backup leaves: files of different epochs."""
+    shutil.copytree(two_epochs, tmp_path / "before")
+    resumed(two_epochs, batches, 3)
+    for name in {"model.keras", "run.json", "history.csv"} - {*ahead.split()}:
+        shutil.copy(tmp_path / "before" / name, two_epochs / name)
+    run = Run.open(two_epochs)
+    run.model()
+    assert run.epochs_done == (3 if ahead == "model.keras" else 2)
+    resumed(two_epochs, batches, 4)
+    expected = history(run_of(4, batches))
+    if ahead == "model.keras":
+        del expected[2]  # that row is lost
+    assert history(two_epochs) == expected
+    for a, b in zip(state(two_epochs), state(run_of(4, batches)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_disk_that_is_full_twice_loses_no_epoch(two_epochs, batches, run_of, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", full_disk)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                resumed(two_epochs, batches, 4)
     resumed(two_epochs, batches, 4)
     assert_same(two_epochs, run_of(4, batches))
+    assert not list(two_epochs.rglob(".*"))
+
+
+def full_disk(old, new):
+    raise OSError(28, "No space left on device", str(new))
+
+
+def test_a_model_that_is_missing_is_said_and_never_made_anew_unasked(two_epochs):
+    (two_epochs / "model.keras").unlink()
+    run = Run.open(two_epochs)
+    with pytest.raises(FileNotFoundError, match=r"model.keras is missing.* 2 epochs behind it.*resume .* --restart"):
+        run.model()
+    run.restart()
+    assert run.model().steps_made == run.epochs_done == 0
+
+
+def test_restarting_removes_no_model(two_epochs):
+    with pytest.raises(FileExistsError, match="Remove it to train from the start"):
+        Run.open(two_epochs).restart()
+
+
+def test_a_model_that_its_user_has_saved_anew_is_still_the_runs(two_epochs, batches):
+    model = genzoo.load(two_epochs)
+    model.save(two_epochs / "model.keras")  # after `fit_sampler`, say
+    assert resumed(two_epochs, batches, 3).epochs_done == 3
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(two_epochs, batches):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead = int(dead.stdout)
+    gone = [f".model.{dead}.keras", f".run.{dead}.json", f".history.{dead}.csv", f"samples/.epoch-003.{dead}.png"]
+    kept = [f".model.{os.getppid()}.keras", f".notes.{dead}.json", ".model.keras", f".photo.{dead}.png"]
+    for name in [*gone, *kept]:
+        (two_epochs / name).write_text("half a fi")
+    resumed(two_epochs, batches, 3)
+    assert {path.name for path in two_epochs.rglob(".*")} == {*kept}
+
+
+def test_two_trainings_of_one_run_are_refused(two_epochs):
+    lock = two_epochs / "run.lock"
+    code = f"from genzoo.files import locked\nwith locked({str(lock)!r}):\n    print(1, flush=True)\n    input()"
+    with alone(two_epochs):
+        with pytest.raises(BlockingIOError, match=f"Another process trains in {two_epochs}"), alone(two_epochs):
+            pass
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "BlockingIOError" in other.stderr
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"1\n"
+        with pytest.raises(BlockingIOError), alone(two_epochs):
+            pass
+        other.kill()
+    with alone(two_epochs):  # its lock has died with it
+        assert lock.exists()
+    assert not lock.exists()
+
+
+def test_another_backend_is_recorded(two_epochs, batches):
+    other = next(name for name in ("jax", "torch") if name != keras.backend.backend())
+    config = json.loads((two_epochs / "run.json").read_text())
+    (two_epochs / "run.json").write_text(json.dumps({**config, "backend": other}))
+    config = resumed(two_epochs, batches, 3).config
+    assert config["backend"] == keras.backend.backend()
+    (before,) = config["before"]
+    assert (before["backend"], before["epochs_done"]) == (other, 2)
+    assert Run.open(two_epochs).config == config
 
 
 def test_interrupted_in_an_epoch_it_keeps_the_model_and_counts_whole_epochs(tmp_path, images):
@@ -183,16 +264,31 @@ def test_what_is_no_run_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"model": ', "Expecting value"),
-        ("[]", "its data is no object"),
-        ("3", "not iterable"),
-        ('{"model": "vae", "data": {"split": "train"}}', "its data lacks name"),
-        ('{"data": {"name": "digits"}}', "its run lacks model"),
-        ('{"model": "vae", "data": {"name": "digits", "spilt": "test"}}', "Unknown field of its data.*mean 'split'"),
+        (b'{"model": ', "Expecting value"),
+        (b"", "Expecting value"),
+        (b"[]", "expected an object in braces, received a list"),
+        (b"3", "received a int"),
+        (b"[" * 100_000, "recursion"),
+        (b"\xff\xfe", "'utf-8' codec"),
+        (b" " * (2**24 + 1), "larger than 16777216 bytes"),
+        (b'{"model": "vae"}', "its data is no object"),
+        (b'{"model": "vae", "data": {"split": "train"}}', "its data lacks name"),
+        (b'{"data": {"name": "digits"}}', "its run lacks model"),
+        (b'{"model": "vae", "data": {"name": "digits", "spilt": "test"}}', "Unknown field of its data.*mean 'split'"),
+        (b'{"model": 3, "data": {"name": "digits"}}', "`model` must be text. Received: model=3"),
+        (b'{"model": "vae", "data": {"name": ""}}', "`name` must not be empty"),
+        (b'{"model": "vae", "data": {"name": "digits", "image_size": 0}}', "`image_size` must be .* at least 1"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "epochs": -1}', "`epochs` must be .* at least 1"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "options": null}', "`options` must be an object"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "learning_rate": NaN}', "`learning_rate` must be a number"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "plugin": 3}', "`plugin` must be an object"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "epochs_done": "2"}', "`epochs_done` must be an integer"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "epochs_at_step": {"3": "x"}}', "epochs_at_step.3.` must be"),
+        (b'{"model": "vae", "data": {"name": "digits"}, "backend": "theano"}', "Unknown `backend`"),
     ],
 )
 def test_what_is_damaged_is_named(tmp_path, text, what):
-    (tmp_path / "run.json").write_text(text)
+    (tmp_path / "run.json").write_bytes(text)
     with pytest.raises(ValueError, match=rf"run.json is damaged \(.*{what}"):
         Run.open(tmp_path)
 
@@ -210,6 +306,12 @@ def test_what_was_asked_survives_the_file(asked):
     written = asked.to_json()
     assert Training.from_json(json.loads(json.dumps(written))) == asked
     assert None not in [value for name, value in written["data"].items() if name != "image_size"]
+
+
+def test_a_folder_in_place_of_the_description_is_named(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(ValueError, match=r"run.json is damaged \(it is a folder"):
+        Run.open(tmp_path)
 
 
 def test_a_model_of_another_run_is_refused(two_epochs, batches, run_of):

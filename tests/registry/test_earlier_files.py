@@ -44,10 +44,12 @@ def test_a_run_is_scored_and_resumed(tmp_path):
     run_python(
         """
         from genzoo.cli.app import app
-        for command in (["evaluate", sys.argv[1], "--metrics", "elbo"], ["resume", sys.argv[1], "--epochs", "3"]):
+        run, backend = sys.argv[1:]
+        for command in (["evaluate", run, "--metrics", "elbo"], ["resume", run, "--epochs", "3", "--backend", backend]):
             app(command, standalone_mode=False)
         """,
         run,
+        BACKEND,
         hidden=beside(BACKEND),
         KERAS_BACKEND=BACKEND,
     )
