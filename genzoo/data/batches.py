@@ -28,6 +28,7 @@ class ImageBatches(keras.utils.PyDataset):
         seed: seed of that order.
         first_step: training steps that precede the first epoch.
         endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
+        class_names: names of the classes that the labels number from 0 on, or None.
 
     Example:
     >>> import numpy as np
@@ -36,7 +37,9 @@ class ImageBatches(keras.utils.PyDataset):
     (3, (2, 8, 8, 1))
     """
 
-    def __init__(self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False):
+    def __init__(
+        self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False, class_names=None
+    ):
         super().__init__()
         if len(images) == 0:
             raise ValueError(f"The data set is empty. Received: images of shape {np.shape(images)}.")
@@ -47,6 +50,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.images, self.labels = images, labels
         self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
         self.first_step, self.endless = first_step, endless
+        self.class_names = None if class_names is None else tuple(class_names)
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._order = (None, None)
@@ -74,8 +78,9 @@ class ImageBatches(keras.utils.PyDataset):
         """The same data for a model that has made ``first_step`` steps already."""
         batch_size = self.batch_size if batch_size is None else batch_size
         return ImageBatches(
-            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless
-        )
+            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless,
+            self.class_names,
+        )  # fmt: skip
 
     def split(self, fraction: float) -> tuple["ImageBatches", "ImageBatches"]:
         """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
@@ -85,8 +90,12 @@ class ImageBatches(keras.utils.PyDataset):
                 f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)}."
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
-        train = ImageBatches(self.images[:cut], labels[0], self.batch_size, self.shuffle, self.seed)
-        return train, ImageBatches(self.images[cut:], labels[1], self.batch_size, False, self.seed)
+        parts = (self.images[:cut], labels[0], self.shuffle), (self.images[cut:], labels[1], False)
+        train, validation = (
+            ImageBatches(x, y, self.batch_size, shuffle, self.seed, class_names=self.class_names)
+            for x, y, shuffle in parts
+        )
+        return train, validation
 
     def _order_of(self, epoch):
         if not self.shuffle:

@@ -7,6 +7,7 @@ import numpy as np
 
 from genzoo.data import files, named
 from genzoo.data.batches import ImageBatches, check_images
+from genzoo.data.pictures import Reader
 from genzoo.validation import natural_number
 
 
@@ -20,6 +21,8 @@ def load(
     seed: int = 0,
     data_dir: str | None = None,
     binarise: int | str | None = None,
+    background: str | int | tuple[int, int, int] = "white",
+    white: float | None = None,
 ):
     """Images (and labels, where there are any) in batches.
 
@@ -38,14 +41,18 @@ def load(
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
         binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
             is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
+        background: colour behind transparent pixels of image files: a name, ``"#rrggbb"``, a grey level or three.
+        white: value that is white in image files of more than 8 bits; by default 65535, and 1 where pixels are floats.
+            Scans often use 12 bits of their 16: ``white=4095``.
 
     Returns:
-        A ``genzoo.data.ImageBatches`` with ``images`` and ``labels``, or a ``tf.data.Dataset`` of dicts where the
-        set does not fit in memory. Both go into ``fit`` and ``evaluate``. Integer images that are all 0 or 1, such
-        as ``"binarized_mnist"``, come as bool.
+        A ``genzoo.data.ImageBatches`` with ``images``, ``labels`` and the ``class_names`` that they number, or a
+        ``tf.data.Dataset`` of dicts where the set does not fit in memory. Both go into ``fit`` and ``evaluate``.
+        Integer images that are all 0 or 1, such as ``"binarized_mnist"``, come as bool. Image files come as a viewer
+        shows them (docs/data.md); a warning says which files of a folder are left out.
 
     Raises:
-        ValueError: unknown name, empty folder, images of different sizes, a file without images.
+        ValueError: unknown name; images that are none, cannot be read, differ in size or would be nearly black.
         ModuleNotFoundError: the source needs a package that is not installed; says which.
 
     Example:
@@ -56,24 +63,24 @@ def load(
     """
     shuffle = split.startswith("train") if shuffle is None else shuffle
     size = files.height_and_width(image_size)
-    found = _found(name_or_path, split, size, data_dir)
-    if isinstance(found, tuple):
-        images, labels = found
-        return ImageBatches(_prepared(images, size, binarise, split), labels, batch_size, shuffle, seed)
+    found = _found(str(name_or_path), split, size, data_dir, Reader(background, white))
+    if isinstance(found, files.Found):
+        images = _prepared(name_or_path, found.images, size, binarise, split)
+        return ImageBatches(images, found.labels, batch_size, shuffle, seed, class_names=found.class_names)
     if binarise is not None:
         raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
     return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
 
 
-def _found(name_or_path, split, size, data_dir):
-    """``(images, labels)`` as their source has them, or a ``tf.data.Dataset`` where they do not fit in memory."""
+def _found(name_or_path, split, size, data_dir, reader):
+    """A ``Found`` as its source has it, or a ``tf.data.Dataset`` where the images do not fit in memory."""
     path = Path(name_or_path).expanduser()
     if name_or_path in named.OFFLINE:
         return named.OFFLINE[name_or_path](split)
     if path.suffix == ".npz":
         return files.npz(path, split)
     if path.is_dir():
-        return files.folder(path, split, size)
+        return files.folder(path, split, size, reader)
     if path.exists():
         raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
     if path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
@@ -81,12 +88,15 @@ def _found(name_or_path, split, size, data_dir):
     return named.tfds_or_keras(name_or_path, split, size, data_dir)
 
 
-def _prepared(images, size, binarise, split):
+def _prepared(name, images, size, binarise, split):
     """Checked images with a channel axis, in the size and kind that was asked for."""
     images = images[..., None] if np.ndim(images) == 3 else images
     if images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
         images = images.astype(bool)
-    check_images(images)
+    try:
+        check_images(images)
+    except ValueError as error:
+        raise ValueError(f"The images of {name} cannot be trained on. {error}") from error
     if size is not None and images.shape[1:3] != tuple(size):
         images = np.stack([files.resized(image, size) for image in images])
     if binarise is not None:

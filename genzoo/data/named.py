@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from genzoo.data.files import resized
-from genzoo.data.sprites import sprites
+from genzoo.data.files import Found, resized
+from genzoo.data.sprites import SHAPES, sprites
 from genzoo.errors import unknown_name
 from genzoo.extras import extra_module
 
@@ -15,7 +15,7 @@ IN_MEMORY_BYTES = 2 * 1024**3
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
 
-def digits(split: str):
+def digits(split: str) -> Found:
     """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
     bundled = extra_module("sklearn.datasets", "data", "This data set needs scikit-learn").load_digits()
     images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
@@ -23,23 +23,24 @@ def digits(split: str):
     parts = {"train": slice(None, cut), "test": slice(cut, None), "all": slice(None)}
     if split not in parts:
         raise unknown_name("split of 'digits'", split, parts)
-    return images[parts[split]], bundled.target[parts[split]].astype("int64")
+    names = tuple(map(str, bundled.target_names))
+    return Found(images[parts[split]], bundled.target[parts[split]].astype("int64"), names)
 
 
-OFFLINE = {"digits": digits, "sprites": sprites}
+OFFLINE = {"digits": digits, "sprites": lambda split: Found(*sprites(split), SHAPES)}
 
 
 def tfds_or_keras(name: str, split: str, size, data_dir):
     """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:
-        ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
+        A ``Found`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
     if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
         return _keras_dataset(name, split)
     builder = _builder(name, data_dir)
     if _random_access(builder):
-        return _decoded(builder.as_data_source(split=split), size)
+        return _decoded(builder.as_data_source(split=split), size, _class_names(builder))
     if importlib.util.find_spec("tensorflow") is not None:
         return _read_by_tensorflow(builder, name, split, size)
     if name in KERAS_DATASETS:
@@ -78,7 +79,14 @@ def _read_by_tensorflow(builder, name, split, size):
     parts = list(_tfds().as_numpy(dataset.batch(1024)))
     if not parts:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
-    return tuple(np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
+    arrays = (np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
+    return Found(*arrays, _class_names(builder))
+
+
+def _class_names(builder):
+    """The names of the classes of TFDS' feature ``label``, or None where it is none."""
+    names = getattr(dict(builder.info.features).get("label"), "names", None)
+    return None if names is None else tuple(names)
 
 
 def _random_access(builder):
@@ -93,7 +101,7 @@ def _decoded_bytes(builder, split, size):
     return math.inf if None in shape else math.prod(shape) * builder.info.splits[split].num_examples
 
 
-def _decoded(examples, size):
+def _decoded(examples, size, class_names):
     images, labels = [], []
     for example in examples:
         _check_has_image(example)
@@ -106,7 +114,7 @@ def _decoded(examples, size):
             )
     if not images:
         raise ValueError("The split is empty.")
-    return np.stack(images), None if labels[0] is None else np.asarray(labels, "int64")
+    return Found(np.stack(images), None if labels[0] is None else np.asarray(labels, "int64"), class_names)
 
 
 def _image_and_label(example, size):
@@ -133,4 +141,4 @@ def _keras_dataset(name, split):
     except Exception as error:  # what Keras raises when a download fails
         raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
-    return images, labels.reshape(-1).astype("int64")
+    return Found(images, labels.reshape(-1).astype("int64"))

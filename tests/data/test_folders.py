@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 from pictures import pixels, write_png
-from PIL import Image
 
 from genzoo import data
 
@@ -42,10 +41,9 @@ def test_folder_without_that_part_is_refused(tmp_path, split):
         data.load(str(tmp_path), split)
 
 
-@pytest.mark.parametrize("other", [(6, 4, 1), (4, 4, 3)])
-def test_folder_of_mixed_images_names_the_two_that_differ(tmp_path, other):
+def test_folder_of_mixed_sizes_names_the_two_that_differ(tmp_path):
     write_png(tmp_path / "a.png", pixels(4, 4, 1))
-    write_png(tmp_path / "b.png", pixels(*other))
+    write_png(tmp_path / "b.png", pixels(6, 4, 1))
     with pytest.raises(ValueError, match=r"a.png is \(4, 4, 1\), .*b.png is .*image_size="):
         data.load(str(tmp_path))
 
@@ -71,12 +69,6 @@ def test_unreadable_image_is_named(tmp_path, content):
 
 def test_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing to see")
-    with pytest.raises(ValueError, match=r"holds no image. Expected files that end in .*\.png"):
+    message = r"holds no image. Expected files that end in .*\.png.* Received: 1 other files, such as .*notes.txt"
+    with pytest.raises(ValueError, match=message):
         data.load(str(tmp_path))
-
-
-def test_sixteen_bits_are_scaled_and_alpha_is_dropped(tmp_path):
-    Image.fromarray(np.array([[0, 256, 32768, 65535]], "uint16")).save(tmp_path / "a.png")
-    Image.fromarray(np.array([[[9, 0], [8, 255], [7, 1], [6, 2]]], "uint8"), "LA").save(tmp_path / "b.png")
-    found = data.load(str(tmp_path), shuffle=False)
-    assert found.images[:, 0, :, 0].tolist() == [[0, 1, 128, 255], [9, 8, 7, 6]]
