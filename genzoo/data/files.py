@@ -29,11 +29,7 @@ def folder(path: Path, split: str, size, reader: Reader) -> Found:
     for file in listing.images:
         image = reader.read(file)
         images.append(image if size is None else resized(image, size))
-        if images[-1].shape[:2] != images[0].shape[:2]:
-            raise ValueError(
-                f"All images must have one size. {listing.images[0]} is {images[0].shape}, {file} is "
-                f"{images[-1].shape}. Pass image_size= to resize them."
-            )
+        one_size(images, lambda i: listing.images[i])
     reader.finish()
     # A class has the same id in every part, also in a part that lacks other classes.
     parts = [root] if root is path else folders(path)
@@ -43,6 +39,15 @@ def folder(path: Path, split: str, size, reader: Reader) -> Found:
         return Found(images)
     labels = [classes.index(file.relative_to(root).parent) for file in listing.images]
     return Found(images, np.array(labels, "int64"), tuple(name.as_posix() for name in classes))
+
+
+def one_size(images, name) -> None:
+    """Raises an error where the last image differs in size from the first; ``name`` gives that of image ``i``."""
+    if images[-1].shape[:2] != images[0].shape[:2]:
+        raise ValueError(
+            f"All images must have one size. {name(0)} is {images[0].shape}, {name(len(images) - 1)} is "
+            f"{images[-1].shape}. Pass image_size= to resize them."
+        )
 
 
 def alike(images, names):

@@ -38,6 +38,12 @@ class Reader:
             self._animated.append(file)
         return self.array(image, file, deep)
 
+    def picture(self, image, name) -> np.ndarray:
+        """An image of Pillow, as ``read`` gives a file."""
+        if _animated(image):
+            self._animated.append(name)
+        return self.array(upright(image), name)
+
     def array(self, image, name, deep: bool = False) -> np.ndarray:
         """An upright image of Pillow as a uint8 array ``(h, w, 1 or 3)``.
 
