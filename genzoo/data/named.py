@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -37,17 +39,45 @@ def tfds_or_keras(name: str, split: str, size, data_dir):
         A ``Found`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
     if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
+        _refuse_to_pass_over(name, data_dir)
         return _keras_dataset(name, split)
     builder = _builder(name, data_dir)
     if _random_access(builder):
         return _decoded(builder.as_data_source(split=split), size, _class_names(builder))
     if importlib.util.find_spec("tensorflow") is not None:
         return _read_by_tensorflow(builder, name, split, size)
+    if builder.is_prepared():
+        raise _unreadable(builder, name)
     if name in KERAS_DATASETS:
         return _keras_dataset(name, split)
     raise ModuleNotFoundError(
         f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
         f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
+    )
+
+
+def _refuse_to_pass_over(name, data_dir):
+    """Raises an error where there is a prepared store of TFDS, but no TFDS to read it."""
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / name
+    if any(folder.glob("*/dataset_info.json")):
+        raise ModuleNotFoundError(
+            f"{folder} is a store of TensorFlow Datasets, which is not installed. Install it: pip install "
+            "genzoo[data], and tensorflow for a store in tfrecord format. Or name another data_dir to download it."
+        )
+
+
+def _unreadable(builder, name):
+    """The error for a prepared store that only TensorFlow reads, with the command that makes another of it."""
+    config = f", config={builder.builder_config.name!r}" if builder.builder_config else ""
+    code = (
+        f"import tensorflow_datasets as tfds; b = tfds.builder_from_directory({str(builder.data_path)!r}); "
+        f"tfds.dataset_builders.AdhocBuilder(name=b.name{config}, version=b.version, features=b.info.features, "
+        "split_datasets=b.as_dataset(), data_dir='array_record', file_format='array_record').download_and_prepare()"
+    )
+    return ModuleNotFoundError(
+        f"{builder.data_path} holds {name!r} in {builder.info.file_format.value} format, which only TensorFlow reads. "
+        "Install it: pip install tensorflow. Or write the store as array_record where TensorFlow is installed, and "
+        f'pass data_dir="array_record": python -c "{code}"'
     )
 
 
