@@ -146,6 +146,10 @@ def train(
     data: Annotated[str, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.")] = "digits",
     split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images to this height and width.")] = None,
+    background: Annotated[
+        str | None, typer.Option(help="Colour behind transparent pixels.", show_default="white")
+    ] = None,
+    white: Annotated[float | None, typer.Option(help="White in files of 16 bits.", show_default="65535")] = None,
     inputs: Annotated[str | None, typer.Option(help="Of pairs: 'A', '*_label.png' or 'left'.")] = None,
     targets: Annotated[str | None, typer.Option(help="Of pairs: 'B', '*_photo.jpg' or 'right'.")] = None,
     labels: Annotated[
@@ -168,9 +172,9 @@ def train(
     from genzoo.cli.train import train
 
     train(
-        name, data, split=split, image_size=image_size, inputs=inputs, targets=targets, labels=labels,
-        batch_size=batch_size, options=_parsed(set_ or []), learning_rate=learning_rate, seed=seed, epochs=epochs,
-        out=out,
+        name, data, split=split, image_size=image_size, background=background, white=white, inputs=inputs,
+        targets=targets, labels=labels, batch_size=batch_size, options=_parsed(set_ or []),
+        learning_rate=learning_rate, seed=seed, epochs=epochs, out=out,
     )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ import dataclasses
 import itertools
 import types
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike
 
-from genzoo.annotations import Array, Data, ImageShape, Tensor
+from genzoo.annotations import Array, Data, Tensor
+from genzoo.data.checks import FORMS, as_numpy, check_channels, check_form, check_is_array, check_range
+from genzoo.data.tables import is_table, table
 from genzoo.validation import positive_int
 
 
@@ -31,6 +31,7 @@ class ImageBatches(keras.utils.PyDataset):
         seed: seed of that order.
         first_step: training steps that precede the first epoch.
         endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
+        class_names: names of the classes that the labels number from 0 on, or None.
 
     Example:
     >>> import numpy as np
@@ -40,14 +41,7 @@ class ImageBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray | None = None,
-        batch_size: int = 128,
-        shuffle: bool = True,
-        seed: int = 0,
-        first_step: int = 0,
-        endless: bool = False,
+        self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False, class_names=None
     ):
         super().__init__()
         if len(images) == 0:
@@ -60,6 +54,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.labels: Any = labels  # or None, but who loads labels knows that there are some
         self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
         self.first_step, self.endless = first_step, endless
+        self.class_names = None if class_names is None else tuple(class_names)
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._order = (-1, np.empty(0, "int64"))
@@ -93,8 +88,9 @@ class ImageBatches(keras.utils.PyDataset):
         """The same data for a model that has made ``first_step`` steps already."""
         batch_size = self.batch_size if batch_size is None else batch_size
         return ImageBatches(
-            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless
-        )
+            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless,
+            self.class_names,
+        )  # fmt: skip
 
     def start_after(self, first_step: int) -> None:
         """Makes so many training steps precede the first epoch."""
@@ -108,8 +104,12 @@ class ImageBatches(keras.utils.PyDataset):
                 f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)}."
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
-        train = ImageBatches(self.images[:cut], labels[0], self.batch_size, self.shuffle, self.seed)
-        return train, ImageBatches(self.images[cut:], labels[1], self.batch_size, False, self.seed)
+        parts = (self.images[:cut], labels[0], self.shuffle), (self.images[cut:], labels[1], False)
+        train, validation = (
+            ImageBatches(x, y, self.batch_size, shuffle, self.seed, class_names=self.class_names)
+            for x, y, shuffle in parts
+        )
+        return train, validation
 
     def _order_of(self, epoch):
         if not self.shuffle:
@@ -122,14 +122,14 @@ class ImageBatches(keras.utils.PyDataset):
 
 def is_array(x: Any) -> bool:
     """Whether ``x`` is one array of a NumPy-like library rather than a data set."""
-    return hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, ImageBatches)
+    return hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, ImageBatches) and not hasattr(x, "iloc")
 
 
-def is_arrays(x: Any) -> bool:
-    """Whether ``x`` is all the data as arrays: ``x``, ``(x,)``, ``(x, y)``, a dict of them, or a list of images."""
+def is_arrays(x) -> bool:
+    """Whether ``x`` is all the data: ``x``, ``(x,)``, ``(x, y)``, a dict of arrays, a list of images, or a table."""
     if isinstance(x, tuple):
         return len(x) > 0 and is_array(x[0])
-    return is_array(x) or isinstance(x, (Mapping, list))
+    return is_array(x) or isinstance(x, (Mapping, list)) or is_table(x)
 
 
 def split_batch(batch: Any) -> tuple[Any, Any]:
@@ -140,17 +140,22 @@ def split_batch(batch: Any) -> tuple[Any, Any]:
             raise ValueError("Sample weights are not supported. Yield `x`, `(x, y)` or a dict with `image`, `label`.")
     else:
         x, y = batch, None
+    if is_table(x):
+        found = table(x)
+        return found.images, found.labels if y is None else y
     if isinstance(x, Mapping):
         if "image" not in x:
-            raise ValueError(f"A dict of data needs the key 'image' (and may have 'label'). Received keys: {sorted(x)}")
+            keys = sorted(map(str, x))
+            raise ValueError(
+                f"A dict of data needs the key 'image' (and may have 'label'). Received keys: {keys}. {FORMS}"
+            )
         x, y = x["image"], x.get("label", y)
     return x, y
 
 
 def peek(data: Data) -> tuple[Any, Any]:
     """The first batch of a data set, and a data set that still has it."""
-    if isinstance(data, (str, Path)):
-        raise ValueError(f"Expected images or a data set. Received: {str(data)!r}. Load it: genzoo.data.load(...)")
+    check_form(data)
     if isinstance(data, keras.utils.PyDataset):
         return data[0], data
     if hasattr(data, "collate_fn"):
@@ -231,23 +236,7 @@ def _first_images(data, limit, labelled):
     return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
 
 
-@overload
-def as_numpy(x: None) -> None: ...
-@overload
-def as_numpy(x: ArrayLike) -> np.ndarray: ...
-def as_numpy(x: Array) -> np.ndarray | None:
-    """Anything that holds numbers, or None, as NumPy in native byte order.
-
-    An array in that order is returned as it is. Keras would copy the whole data set.
-    """
-    if isinstance(x, np.ndarray):
-        return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
-    if x is None:
-        return None
-    return keras.ops.convert_to_numpy(np.asarray(x) if type(x) is list else x)
-
-
-def check_images(x: Array, expected_shape: ImageShape | None = None, whole: bool = True) -> ImageShape:
+def check_images(x, expected_shape=None, whole: bool = True) -> tuple[int, ...]:
     """Raises an error for images that no model could learn from; returns the image shape.
 
     Args:
@@ -258,6 +247,7 @@ def check_images(x: Array, expected_shape: ImageShape | None = None, whole: bool
     Raises:
         ValueError: wrong rank, shape or dtype; NaN or infinity; values outside the range; nothing in it.
     """
+    check_is_array(x)
     shape = tuple(int(d) for d in x.shape)
     if len(shape) != 4:
         hint = {
@@ -267,40 +257,17 @@ def check_images(x: Array, expected_shape: ImageShape | None = None, whole: bool
         raise ValueError(f"Expected images of shape (batch, height, width, channels). Received: shape {shape}. {hint}")
     if 0 in shape:
         raise ValueError(f"The data set is empty. Received: images of shape {shape}.")
+    check_channels(x, shape)
     if expected_shape is not None and shape[1:] != tuple(expected_shape):
         raise ValueError(
             f"This model is built for images of shape {tuple(expected_shape)}. Received: {shape[1:]}. "
             "Resize the images, or make a new model for them."
         )
-    _check_range(x, whole)
-    return shape[1], shape[2], shape[3]
+    check_range(x, whole)
+    return shape[1:]
 
 
-def _check_range(x, whole):
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    if dtype == "bool":
-        return
-    values = as_numpy(x)
-    if dtype == "uint8":
-        if whole and np.max(values) == 1:
-            raise ValueError(
-                "These uint8 images hold only 0 and 1, but uint8 means [0, 255]. "
-                "Pass binary images as bool or float: x.astype('float32')."
-            )
-        return
-    if "float" not in dtype:
-        raise ValueError(f"Images must be uint8, bool or float. Received: dtype {dtype}. Convert: x.astype('uint8').")
-    low, high = float(np.min(values)), float(np.max(values))
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("Images must be finite. Received: NaN or infinity. Clean the data: np.nan_to_num(x).")
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"Float images must lie in [0, 1]. Received: values from {low:g} to {high:g}. "
-            "Divide by 255, rescale with (x + 1) / 2 if they lie in [-1, 1], or pass uint8 images as they are."
-        )
-
-
-def check_targets(y: Array | None, image_shape: ImageShape, model: str, whole: bool = True) -> None:
+def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
     """Raises an error for targets that are not images of the shape of their inputs.
 
     Args:

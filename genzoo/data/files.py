@@ -2,37 +2,65 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+from genzoo.data.listing import folders, listed, say
+from genzoo.data.pictures import Reader
 
 
-def folder(path: Path, split: str, size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray | None]:
+class Found(NamedTuple):
+    """What a source holds: images, labels or None, and the names of the classes that the labels number, or None."""
+
+    images: Any
+    labels: Any = None
+    class_names: tuple[str, ...] | None = None
+
+
+def folder(path: Path, split: str, size, reader: Reader) -> Found:
     """Images below a folder, sorted by path; each subfolder is a class. ``path/<split>`` is used where it exists."""
     root = path / split if (path / split).is_dir() else path
     if root is path and split != "train":
         raise ValueError(f"{path} has no subfolder {split!r}, so it is all 'train'. Received: split={split!r}")
-    found = images_below(root)
-    if not found:
-        raise ValueError(f"{root} holds no image. Expected files that end in {', '.join(sorted(SUFFIXES))}.")
+    listing = listed(root)
+    listing.require(root)
     images = []
-    for file in found:
-        image = read(file)
+    for file in listing.images:
+        image = reader.read(file)
         images.append(image if size is None else resized(image, size))
-        if images[-1].shape != images[0].shape:
-            raise ValueError(
-                f"All images must have one size and number of channels. {found[0]} is {images[0].shape}, {file} is "
-                f"{images[-1].shape}. Pass image_size= to resize them."
-            )
+        one_size(images, lambda i: listing.images[i])
+    reader.finish()
     # A class has the same id in every part, also in a part that lacks other classes.
-    parts = [root] if root is path else [p for p in path.iterdir() if p.is_dir()]
-    classes = sorted({file.relative_to(part).parent for part in parts for file in images_below(part)})
-    labels = [classes.index(file.relative_to(root).parent) for file in found]
-    return np.stack(images), np.array(labels, "int64") if len(classes) > 1 else None
+    parts = [root] if root is path else folders(path)
+    classes = sorted({file.relative_to(part).parent for part in parts for file in listed(part).images})
+    images = np.stack(alike(images, listing.images))
+    if len(classes) < 2:
+        return Found(images)
+    labels = [classes.index(file.relative_to(root).parent) for file in listing.images]
+    return Found(images, np.array(labels, "int64"), tuple(name.as_posix() for name in classes))
 
 
-def npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+def one_size(images, name) -> None:
+    """Raises an error where the last image differs in size from the first; ``name`` gives that of image ``i``."""
+    if images[-1].shape[:2] != images[0].shape[:2]:
+        raise ValueError(
+            f"All images must have one size. {name(0)} is {images[0].shape}, {name(len(images) - 1)} is "
+            f"{images[-1].shape}. Pass image_size= to resize them."
+        )
+
+
+def alike(images, names):
+    """Images of one size in as many channels as any of them has: grey ones among colour ones repeat theirs."""
+    grey = [i for i, image in enumerate(images) if image.shape[-1] == 1]
+    if len(grey) in (0, len(images)):
+        return images
+    count = "1 grey image becomes" if len(grey) == 1 else f"{len(grey)} grey images become"
+    say(f"{count} RGB beside {len(images) - len(grey)} in colour, such as {names[grey[0]]}.")
+    return [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+
+
+def npz(path: Path, split: str) -> Found:
     """The arrays ``image`` and ``label`` of a file, or those of ``keras.datasets`` for the split."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -42,7 +70,7 @@ def npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         with np.load(path, allow_pickle=False) as archive:
             for image, label in ((f"x_{split}", f"y_{split}"), ("image", "label"), ("images", "labels"), ("x", "y")):
                 if image in archive and (image.startswith("x_") or split == "train"):
-                    return archive[image], archive[label].reshape(-1) if label in archive else None
+                    return Found(archive[image], archive[label].reshape(-1) if label in archive else None)
             raise ValueError(
                 f"{path} holds no images for split {split!r}. Expected the array 'image' (and maybe 'label'), or "
                 f"'x_{split}' (and 'y_{split}'). Received: {sorted(archive)}."
@@ -68,22 +96,3 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def height_and_width(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """``image_size`` as ``(height, width)``; None stays None."""
     return (image_size, image_size) if isinstance(image_size, int) else image_size
-
-
-def images_below(root: Path) -> list[Path]:
-    return sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES)
-
-
-def read(file: Path) -> np.ndarray:
-    """A uint8 array ``(h, w, 1 or 3)``: grey stays grey, everything else becomes RGB."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as opened:
-            if opened.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip rather than scale
-                image = (np.asarray(opened) >> 8).astype("uint8")
-            else:
-                image = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB"))
-    except OSError as error:
-        raise ValueError(f"{file} is not a readable image ({error}). Remove or repair it.") from error
-    return image[..., None] if image.ndim == 2 else image

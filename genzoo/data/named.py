@@ -3,12 +3,14 @@
 import importlib
 import importlib.util
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genzoo.data.files import resized
-from genzoo.data.sprites import sprites
+from genzoo.data.files import Found, resized
+from genzoo.data.sprites import SHAPES, sprites
 from genzoo.errors import unknown_name
 from genzoo.extras import extra_module
 
@@ -16,7 +18,7 @@ IN_MEMORY_BYTES = 2 * 1024**3
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
 
-def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+def digits(split: str) -> Found:
     """scikit-learn's bundled digits: the first four fifths are ``train``, the rest ``test``, as a fixed rule."""
     bundled = extra_module("sklearn.datasets", "data", "This data set needs scikit-learn").load_digits()
     images = np.round(bundled.images * (255 / 16)).astype("uint8")[..., None]
@@ -24,30 +26,59 @@ def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     parts = {"train": slice(None, cut), "test": slice(cut, None), "all": slice(None)}
     if split not in parts:
         raise unknown_name("split of 'digits'", split, parts)
-    return images[parts[split]], bundled.target[parts[split]].astype("int64")
+    names = tuple(map(str, bundled.target_names))
+    return Found(images[parts[split]], bundled.target[parts[split]].astype("int64"), names)
 
 
-OFFLINE = {"digits": digits, "sprites": sprites}
+OFFLINE = {"digits": digits, "sprites": lambda split: Found(*sprites(split), SHAPES)}
 
 
 def tfds_or_keras(name: str, split: str, size: tuple[int, int] | None, data_dir: str | None) -> Any:
     """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:
-        ``(images, labels)`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
+        A ``Found`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
     if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
+        _refuse_to_pass_over(name, data_dir)
         return _keras_dataset(name, split)
     builder = _builder(name, data_dir)
     if _random_access(builder):
-        return _decoded(builder.as_data_source(split=split), size)
+        return _decoded(builder.as_data_source(split=split), size, _class_names(builder))
     if importlib.util.find_spec("tensorflow") is not None:
         return _read_by_tensorflow(builder, name, split, size)
+    if builder.is_prepared():
+        raise _unreadable(builder, name)
     if name in KERAS_DATASETS:
         return _keras_dataset(name, split)
     raise ModuleNotFoundError(
         f"Without TensorFlow, TFDS reads only prepared stores in array_record format. Found none of {name!r} in "
         f"{builder.data_path}. Install TensorFlow to prepare it: pip install tensorflow"
+    )
+
+
+def _refuse_to_pass_over(name, data_dir):
+    """Raises an error where there is a prepared store of TFDS, but no TFDS to read it."""
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / name
+    if any(folder.glob("*/dataset_info.json")):
+        raise ModuleNotFoundError(
+            f"{folder} is a store of TensorFlow Datasets, which is not installed. Install it: pip install "
+            "genzoo[data], and tensorflow for a store in tfrecord format. Or name another data_dir to download it."
+        )
+
+
+def _unreadable(builder, name):
+    """The error for a prepared store that only TensorFlow reads, with the command that makes another of it."""
+    config = f", config={builder.builder_config.name!r}" if builder.builder_config else ""
+    code = (
+        f"import tensorflow_datasets as tfds; b = tfds.builder_from_directory({str(builder.data_path)!r}); "
+        f"tfds.dataset_builders.AdhocBuilder(name=b.name{config}, version=b.version, features=b.info.features, "
+        "split_datasets=b.as_dataset(), data_dir='array_record', file_format='array_record').download_and_prepare()"
+    )
+    return ModuleNotFoundError(
+        f"{builder.data_path} holds {name!r} in {builder.info.file_format.value} format, which only TensorFlow reads. "
+        "Install it: pip install tensorflow. Or write the store as array_record where TensorFlow is installed, and "
+        f'pass data_dir="array_record": python -c "{code}"'
     )
 
 
@@ -79,7 +110,14 @@ def _read_by_tensorflow(builder, name, split, size):
     parts = list(_tfds().as_numpy(dataset.batch(1024)))
     if not parts:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
-    return tuple(np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
+    images, labels = (np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
+    return Found(images, labels, _class_names(builder))
+
+
+def _class_names(builder):
+    """The names of the classes of TFDS' feature ``label``, or None where it is none."""
+    names = getattr(dict(builder.info.features).get("label"), "names", None)
+    return None if names is None else tuple(names)
 
 
 def _random_access(builder):
@@ -94,7 +132,7 @@ def _decoded_bytes(builder, split, size):
     return math.inf if None in shape else math.prod(shape) * builder.info.splits[split].num_examples
 
 
-def _decoded(examples, size):
+def _decoded(examples, size, class_names):
     images, labels = [], []
     for example in examples:
         _check_has_image(example)
@@ -107,7 +145,7 @@ def _decoded(examples, size):
             )
     if not images:
         raise ValueError("The split is empty.")
-    return np.stack(images), None if labels[0] is None else np.asarray(labels, "int64")
+    return Found(np.stack(images), None if labels[0] is None else np.asarray(labels, "int64"), class_names)
 
 
 def _image_and_label(example, size):
@@ -134,4 +172,4 @@ def _keras_dataset(name, split):
     except Exception as error:  # what Keras raises when a download fails
         raise OSError(f"Could not download {name!r}: {error}. Use 'digits', which needs no network.") from error
     images, labels = train if split == "train" else test
-    return images, labels.reshape(-1).astype("int64")
+    return Found(images, labels.reshape(-1).astype("int64"))

@@ -7,6 +7,8 @@ import numpy as np
 
 from genzoo.data import files
 from genzoo.data.batches import ImageBatches
+from genzoo.data.listing import listed
+from genzoo.data.pictures import Reader
 
 HALVES = ("left", "right")
 
@@ -21,6 +23,8 @@ def load_pairs(
     batch_size: int = 1,
     shuffle: bool | None = None,
     seed: int = 0,
+    background: str | int | tuple[int, int, int] = "white",
+    white: float | None = None,
 ) -> ImageBatches:
     """Pairs of images from a folder, in batches ``(x, y)`` that a model such as ``pix2pix`` takes.
 
@@ -38,10 +42,12 @@ def load_pairs(
         batch_size: pairs per batch.
         shuffle: whether every epoch has an order of its own; by default only for splits named train.
         seed: seed of that order.
+        background, white: as for ``load``.
 
     Returns:
         A ``genzoo.data.ImageBatches`` with the inputs as ``images`` and the targets as ``labels``, uint8. Palettes
-        become their colours, and grey images repeat their channel where any other is in colour.
+        become their colours, and grey images repeat their channel where any other is in colour. Files are read as
+        ``load`` reads them.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -59,7 +65,10 @@ def load_pairs(
     if (inputs is None) != (targets is None) or (inputs is not None and inputs == targets):
         raise ValueError(f"Name both `inputs` and `targets`, and differently. Received: {inputs=}, {targets=}")
     size, shuffle = files.height_and_width(image_size), split.startswith("train") if shuffle is None else shuffle
-    read = _read_pairs(path, split, (inputs, targets) if inputs else None)
+    readers = Reader(background, white), Reader(background, white)
+    read = _read_pairs(path, split, (inputs, targets) if inputs else None, readers)
+    for reader in readers:
+        reader.finish()
     x, y = _stacked({name: _of_one_size(name, *pair, size=size) for name, pair in read.items()})
     return ImageBatches(x, y, batch_size, shuffle, seed)
 
@@ -70,18 +79,20 @@ def parts(folder: str | Path) -> list[str]:
     return [p for p in ("train", "val", "test") if (path / p).is_dir() or (path / f"{p}A").is_dir()]
 
 
-def _read_pairs(path, split, sides):
-    """The two images of every pair of a split, by the pair's name."""
+def _read_pairs(path, split, sides, readers):
+    """The two images of every pair of a split, by the pair's name. Each side is judged by a reader of its own."""
     root, own_sides, divided = _part(path, split)
-    sides = sides or own_sides or _detected(root)
+    listing = listed(root)
+    listing.require(root)
+    sides = sides or own_sides or _detected(root, listing.images, readers[0])
     halves = set(sides) == set(HALVES) and not (root / sides[0]).is_dir()
-    found = _matched(root, (".", ".") if halves else sides)
+    found = _matched(root, listing.images, (".", ".") if halves else sides)
     if not found:
         raise ValueError(f"{root} holds no pair of images. Received: inputs={sides[0]!r}, targets={sides[1]!r}")
     names = sorted(found) if divided else _fifths(path, sorted(found), split)
     if halves:
-        return {name: _halved(found[name][0], sides) for name in names}
-    return {name: tuple(map(files.read, found[name])) for name in names}
+        return {name: _halved(found[name][0], sides, readers[0]) for name in names}
+    return {name: tuple(r.read(file) for r, file in zip(readers, found[name], strict=True)) for name in names}
 
 
 def _part(path, split):
@@ -95,18 +106,15 @@ def _part(path, split):
     return path, None, split == "all"
 
 
-def _detected(root):
+def _detected(root, images, reader):
     """What tells inputs from targets: two subfolders, two patterns or two halves."""
-    images = files.images_below(root)
-    if not images:
-        raise ValueError(f"{root} holds no image. Expected files that end in {', '.join(sorted(files.SUFFIXES))}.")
     folders = sorted({file.relative_to(root).parts[0] for file in images if file.parent != root})
     if len(folders) == 2 and all(file.parent != root for file in images):
         return folders
     ends = {"".join(re.findall(r"[_-][^_-]*[^_\d-][^_-]*$", file.stem)) for file in images}  # a number names no side
     if len(ends) == 2 and "" not in ends and not folders:
         return [f"*{end}.*" for end in sorted(ends)]
-    height, width, _ = files.read(images[0]).shape
+    height, width, _ = Reader(reader.background, reader.white).read(images[0]).shape
     if width == 2 * height:
         return HALVES
     raise ValueError(
@@ -115,9 +123,9 @@ def _detected(root):
     )
 
 
-def _matched(root, sides):
+def _matched(root, images, sides):
     """The two files of every pair, by its name."""
-    first, second = (_by_name(root, side) for side in sides)
+    first, second = (_by_name(root, images, side) for side in sides)
     single = sorted(set(first) ^ set(second))
     if single:
         here, there = sides if single[0] in first else reversed(sides)
@@ -129,15 +137,15 @@ def _matched(root, sides):
     return {name: (first[name], second[name]) for name in first}
 
 
-def _by_name(root, side):
+def _by_name(root, images, side):
     """The images of one side by their pair's name: the path in a subfolder, or what the first ``*`` stands for."""
     if (root / side).is_dir():
         below = root / side
-        found = [(file.relative_to(below).with_suffix("").as_posix(), file) for file in files.images_below(below)]
+        found = [(file.relative_to(below).with_suffix("").as_posix(), file) for file in listed(below).images]
     else:
         before, _, after = (re.escape(part) for part in side.partition("*"))
         pattern = re.compile(before + "(.*)" + after.replace(r"\*", ".*"))
-        matches = [(pattern.fullmatch(file.relative_to(root).as_posix()), file) for file in files.images_below(root)]
+        matches = [(pattern.fullmatch(file.relative_to(root).as_posix()), file) for file in images]
         found = [(match[1], file) for match, file in matches if match]
     named = {}
     for name, file in found:
@@ -157,8 +165,8 @@ def _fifths(path, names, split):
     return names[:cut] if split == "train" else names[cut:]
 
 
-def _halved(file, sides):
-    whole = files.read(file)
+def _halved(file, sides, reader):
+    whole = reader.read(file)
     if whole.shape[1] % 2:
         raise ValueError(f"{file} cannot be halved. Expected an even width. Received: {whole.shape[1]} pixels.")
     return np.split(whole, 2, axis=1)[:: 1 if sides[0] == "left" else -1]
@@ -184,7 +192,8 @@ def _stacked(pairs):
                 f"All pairs must have one size. {first!r} is {pairs[first][0].shape[:2]}, {name!r} is {x.shape[:2]}. "
                 "Pass image_size= to resize them."
             )
-    channels = max(image.shape[-1] for pair in pairs.values() for image in pair)
-    for side in zip(*pairs.values(), strict=True):
+    sides = [files.alike(images, list(pairs)) for images in zip(*pairs.values(), strict=True)]
+    channels = max(side[0].shape[-1] for side in sides)
+    for side in sides:
         images = np.stack([np.broadcast_to(image, (*image.shape[:2], channels)) for image in side])
         yield images.astype(bool) if images.max() == 1 else images

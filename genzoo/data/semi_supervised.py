@@ -20,7 +20,7 @@ class SemiSupervisedBatches(ImageBatches):
         labels: class ids ``(n,)``, -1 where there is none.
         batch_size: images per batch; the last batch of an epoch may be smaller.
         labelled_fraction: the labelled share of a batch, rounded to at least one image on either side.
-        shuffle, seed, first_step, endless: as for ``ImageBatches``.
+        shuffle, seed, first_step, endless, class_names: as for ``ImageBatches``.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class SemiSupervisedBatches(ImageBatches):
 
     def _like(self, images, labels, batch_size, shuffle=True, **kwargs):
         shuffle = shuffle and self.shuffle
+        kwargs["class_names"] = self.class_names
         return type(self)(images, labels, batch_size, self.labelled_fraction, shuffle, self.seed, **kwargs)
 
     def _order_of(self, epoch):
@@ -117,12 +118,14 @@ def semi_supervised(
     >>> images.shape, int((labels >= 0).sum()), int((labels < 0).sum())
     ((32, 8, 8, 1), 8, 24)
     """
+    class_names = x.class_names if isinstance(x, ImageBatches) and y is None else None
     if isinstance(x, ImageBatches):
         x, y, batch_size = x.images, x.labels if y is None else y, batch_size or x.batch_size
     labels = check_labels(y, range(-1, np.iinfo(np.int32).max), "semi_supervised")
     if num_labelled is not None:
         labels = _kept(labels, positive_int("num_labelled", num_labelled), natural_number("seed", seed))
-    return SemiSupervisedBatches(x, labels, 128 if batch_size is None else batch_size, labelled_fraction, seed=seed)
+    batch_size = 128 if batch_size is None else batch_size
+    return SemiSupervisedBatches(x, labels, batch_size, labelled_fraction, seed=seed, class_names=class_names)
 
 
 def _kept(y, num_labelled, seed):

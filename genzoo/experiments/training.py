@@ -23,6 +23,7 @@ class Source:
         inputs, targets: of pairs, as for ``genzoo.data.load_pairs``, or None.
         labels: how many images keep their labels, or None for all.
         binarise: as for ``genzoo.data.load``, or None.
+        background, white: as for ``genzoo.data.load``, or None for its own.
     """
 
     name: str
@@ -33,10 +34,13 @@ class Source:
     targets: str | None = None
     labels: int | None = None
     binarise: int | str | None = None
+    background: str | None = None
+    white: float | None = None
 
     def part(self, split: str, *, shuffle: bool | None = None, seed: int = 0) -> ImageBatches | Any:
         """A part of the data set, see ``genzoo.data.load``."""
         options = {"batch_size": self.batch_size, "image_size": self.image_size, "binarise": self.binarise}
+        options |= _given(self, "background", "white")
         return data.load(self.name, split, shuffle=shuffle, seed=seed, **options)
 
     def images(self, seed: int) -> ImageBatches | Any:
@@ -49,7 +53,7 @@ class Source:
     def pairs(self, seed: int) -> tuple[ImageBatches, ImageBatches | None]:
         """The pairs to train on, and those held out, or None where the folder has no such part."""
         options = {"batch_size": self.batch_size, "image_size": self.image_size, "seed": seed}
-        options |= {"inputs": self.inputs, "targets": self.targets}
+        options |= {"inputs": self.inputs, "targets": self.targets, **_given(self, "background", "white")}
         train = data.load_pairs(self.name, self.split, shuffle=True, **options)
         held_out = self.split == "train" and "test" in (parts(self.name) or ["test"])
         return train, data.load_pairs(self.name, "test", **options) if held_out else None
@@ -83,7 +87,7 @@ class Training:
         """As ``run.json`` holds it: what is only sometimes asked for is there only where it was."""
         asked = {name: getattr(self, name) for name in ("model", "options", "learning_rate", "seed", "epochs")}
         source = {name: getattr(self.data, name) for name in ("name", "split", "image_size", "batch_size")}
-        asked["data"] = source | _given(self.data, "inputs", "targets", "labels", "binarise")
+        asked["data"] = source | _given(self.data, "inputs", "targets", "labels", "binarise", "background", "white")
         return asked | _given(self, "claim", "scored")
 
     @classmethod

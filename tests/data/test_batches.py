@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pictures import pixels
 
+from genzoo.data import semi_supervised
 from genzoo.data.batches import ImageBatches
 
 pytestmark = pytest.mark.once
@@ -99,3 +100,19 @@ def test_no_images_or_too_few_labels_are_refused():
 
 def test_double_precision_images_arrive_single():
     assert ImageBatches(np.zeros((4, 2, 2, 1)))[0][0].dtype == np.float32
+
+
+NAMES = ("cat", "dog", "emu")
+
+
+def test_names_of_classes_stay_with_the_images():
+    batches = ImageBatches(pixels(30, 4, 4, 1), np.arange(30) % 3, batch_size=8, class_names=list(NAMES))
+    assert batches.class_names == NAMES
+    assert batches.resumed(3, batch_size=4).class_names == NAMES
+    assert [part.class_names for part in batches.split(0.5)] == [NAMES, NAMES]
+    few = semi_supervised(batches, num_labelled=6)
+    assert few.class_names == few.resumed(2).class_names == NAMES
+    assert ImageBatches(pixels(3, 4, 4, 1)).class_names is None
+    assert semi_supervised(batches, batches.labels, num_labelled=6).class_names is None  # labels of the caller's
+    train, validation = semi_supervised(batches, num_labelled=20).split(0.2)
+    assert (train.class_names, validation.class_names) == (NAMES, NAMES)

@@ -1,11 +1,12 @@
 """A folder gives every image that is in it, or an error that says what to do."""
 
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from pictures import pixels, write_png
-from PIL import Image
 
 from genzoo import data
 
@@ -22,8 +23,9 @@ def test_folder_gives_every_pixel_and_its_class(tmp_path, channels, classes):
     order = sorted(range(6), key=lambda i: (i % len(classes), i))
     np.testing.assert_array_equal(found.images, images[order])
     if len(classes) == 1:
-        assert found.labels is None
+        assert found.labels is found.class_names is None
     else:
+        assert found.class_names == classes
         assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
@@ -35,6 +37,7 @@ def test_folder_with_parts_keeps_them_apart_and_numbers_classes_alike(tmp_path):
     np.testing.assert_array_equal(train.images, [images["train/a"], images["train/b"], images["train/c"]])
     np.testing.assert_array_equal(test.images, [images["test/c"]])
     assert (train.labels.tolist(), test.labels.tolist()) == ([0, 1, 2], [2])
+    assert train.class_names == test.class_names == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("split", ["test", "train[:2]"])
@@ -44,10 +47,9 @@ def test_folder_without_that_part_is_refused(tmp_path, split):
         data.load(str(tmp_path), split)
 
 
-@pytest.mark.parametrize("other", [(6, 4, 1), (4, 4, 3)])
-def test_folder_of_mixed_images_names_the_two_that_differ(tmp_path, other):
+def test_folder_of_mixed_sizes_names_the_two_that_differ(tmp_path):
     write_png(tmp_path / "a.png", pixels(4, 4, 1))
-    write_png(tmp_path / "b.png", pixels(*other))
+    write_png(tmp_path / "b.png", pixels(6, 4, 1))
     with pytest.raises(ValueError, match=r"a.png is \(4, 4, 1\), .*b.png is .*image_size="):
         data.load(str(tmp_path))
 
@@ -73,12 +75,41 @@ def test_unreadable_image_is_named(tmp_path, content):
 
 def test_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing to see")
-    with pytest.raises(ValueError, match=r"holds no image. Expected files that end in .*\.png"):
+    message = r"holds no image. Expected files that end in .*\.png.* Received: 1 other files, such as .*notes.txt"
+    with pytest.raises(ValueError, match=message):
         data.load(str(tmp_path))
 
 
-def test_sixteen_bits_are_scaled_and_alpha_is_dropped(tmp_path):
-    Image.fromarray(np.array([[0, 256, 32768, 65535]], "uint16")).save(tmp_path / "a.png")
-    Image.fromarray(np.array([[[9, 0], [8, 255], [7, 1], [6, 2]]], "uint8"), "LA").save(tmp_path / "b.png")
-    found = data.load(str(tmp_path), shuffle=False)
-    assert found.images[:, 0, :, 0].tolist() == [[0, 1, 128, 255], [9, 8, 7, 6]]
+def test_hidden_folders_are_no_classes_and_links_to_folders_are(tmp_path):
+    for name in ("cat", "cat/.ipynb_checkpoints", ".ipynb_checkpoints", "@eaDir", "__MACOSX/cat"):
+        write_png(tmp_path / "all" / name / "1.png", pixels(4, 4, 1))
+    write_png(tmp_path / "elsewhere" / "1.png", pixels(4, 4, 1))
+    (tmp_path / "all" / "dog").symlink_to(tmp_path / "elsewhere")
+    found = data.load(tmp_path / "all", shuffle=False)
+    assert (found.class_names, found.labels.tolist()) == (("cat", "dog"), [0, 1])
+
+
+@pytest.mark.parametrize("bits", [16, 12])
+def test_colour_of_sixteen_bits_is_not_black(tmp_path, bits):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    values = np.linspace(0, 2**bits - 1, 48).astype(">u2").reshape(4, 4, 3)  # Pillow writes no such PNG
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    header, content = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0), zlib.compress(rows)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(png)
+    if bits == 12:
+        with pytest.raises(ValueError, match=r"16 bits a colour, such as .*a.png, would be nearly black: .* 5.9%"):
+            data.load(tmp_path)
+    else:
+        np.testing.assert_array_equal(data.load(tmp_path).images[0], values >> 8)
+
+
+@pytest.mark.parametrize("background", ["no colour", (1, 2), 256, -1, 2.5, None, (0, 0, 300)])
+def test_a_background_that_is_no_colour_is_refused(tmp_path, background):
+    write_png(tmp_path / "a.png", pixels(4, 4, 1))
+    with pytest.raises(ValueError, match="`background` must be a colour"):
+        data.load(tmp_path, background=background)
+    with pytest.raises(ValueError, match="`white` must be a number above 0"):
+        data.load(tmp_path, white=0)

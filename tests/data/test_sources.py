@@ -28,6 +28,7 @@ def test_digits_are_uint8_over_the_whole_range_with_class_ids():
     assert (digits.images.min(), digits.images.max()) == (0, 255)
     assert digits.labels.dtype == np.int64
     assert np.bincount(digits.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert digits.class_names == tuple("0123456789")
 
 
 def test_only_training_data_is_shuffled_unless_told():

@@ -114,6 +114,54 @@ def test_both_formats_of_a_store_give_the_same_images(mnist_dir, array_record_di
     np.testing.assert_array_equal(one.labels, other.labels)
 
 
+@pytest.fixture(scope="module")
+def tfrecord_dir(tmp_path_factory):
+    """A store of a few images, called MNIST, as TensorFlow writes it by default."""
+    pytest.importorskip("tensorflow", reason="needs TensorFlow to write a store")
+    folder = tmp_path_factory.mktemp("tfrecord")
+    code = f"""
+import numpy as np, tensorflow as tf, tensorflow_datasets as tfds
+features = {{"image": tfds.features.Image(shape=(28, 28, 1)), "label": tfds.features.ClassLabel(num_classes=10)}}
+images = np.arange(12 * 784).reshape(12, 28, 28, 1).astype("uint8")
+made = tf.data.Dataset.from_tensor_slices({{"image": images, "label": np.arange(12) % 10}})
+tfds.dataset_builders.AdhocBuilder(
+    name="mnist", version="3.0.1", features=tfds.features.FeaturesDict(features),
+    split_datasets={{"train": made, "test": made.take(4)}}, data_dir={str(folder)!r},
+).download_and_prepare()
+"""
+    run_python(code)
+    return folder
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "tensorflow_datasets"])
+def test_a_store_that_cannot_be_read_is_not_passed_over_for_a_download(tfrecord_dir, tmp_path, missing):
+    pytest.importorskip("jax", reason="needs jax beside TensorFlow")
+    code = f"""
+import genzoo
+try:
+    genzoo.data.load("mnist", data_dir={str(tfrecord_dir)!r})
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    said, _ = run_python(code, hidden=[missing], KERAS_BACKEND="jax", KERAS_HOME=tmp_path)
+    assert str(tfrecord_dir / "mnist") in said
+    assert not list(tmp_path.iterdir()) or not (tmp_path / "datasets").exists()
+    if missing == "tensorflow_datasets":
+        assert "Install it: pip install genzoo[data]" in said
+        return
+    assert "holds 'mnist' in tfrecord format, which only TensorFlow reads. Install it: pip install tensorflow" in said
+    run_python(f"import os\nos.chdir({str(tmp_path)!r})\n" + said.strip().split('python -c "')[1].removesuffix('"'))
+    code = f"""
+import genzoo
+print(len(genzoo.data.load("mnist", data_dir={str(tmp_path / "array_record")!r}).images))
+"""
+    assert run_python(code, hidden=["tensorflow"], KERAS_BACKEND="jax")[0].split()[-1] == "12"
+
+
+def test_classes_of_a_store_have_their_names(tfrecord_dir):
+    assert data.load("mnist", data_dir=tfrecord_dir).class_names == tuple("0123456789")
+
+
 def test_without_tensorflow_and_store_keras_datasets_step_in(tmp_path):
     if not (SHARED / "fashion_mnist").is_dir():
         pytest.skip(f"needs the original files of Fashion-MNIST in {SHARED / 'fashion_mnist'}")

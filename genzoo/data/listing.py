@@ -1,0 +1,95 @@
+"""Which files below a folder are images, and which are left out."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+# Formats that Pillow knows by name only, that need a program of their own, or that run one.
+UNREAD = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+# What systems and programs leave in folders. Names that start with a dot are hidden besides.
+HIDDEN = {
+    "@eadir", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "desktop.ini", "ehthumbs.db", "lost+found",
+    "system volume information", "thumbs.db",
+}  # fmt: skip
+
+
+class Listing(NamedTuple):
+    """The files below a folder, by path: images, and all others that are not hidden."""
+
+    images: list[Path]
+    others: list[Path]
+
+    def require(self, root: Path) -> None:
+        """Raises an error where there is no image; says which other files are left out."""
+        example = f"such as {self.others[0]}" if self.others else ""
+        if not self.images:
+            left_out = f" Received: {len(self.others)} other files, {example}." if self.others else ""
+            raise ValueError(
+                f"{root} holds no image. Expected files that end in .png, .jpg, .tif or the suffix of another format "
+                f"that Pillow reads here.{left_out}"
+            )
+        if self.others:
+            count = "1 file is" if len(self.others) == 1 else f"{len(self.others)} files are"
+            say(f"{count} left out of {root}, {example}: no image files of a format that Pillow reads here.")
+
+
+def listed(root: Path) -> Listing:
+    """The files below a folder. Links are followed, but not back into a folder above them.
+
+    Hidden files and folders are passed over. What is no file at all (a FIFO, socket or device) is never opened. A link
+    to nothing counts by its name, so that reading it names it.
+    """
+    root, known = Path(root), suffixes()
+    listing = Listing([], [])
+    above = frozenset(map(_identity, [root, *root.resolve().parents]))
+    for path in sorted(_files(root, above)):
+        readable = path.suffix.lower() in known and (path.is_file() or (path.is_symlink() and not path.exists()))
+        (listing.images if readable else listing.others).append(path)
+    return listing
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders directly in a folder that are not hidden."""
+    return sorted(path for path in root.iterdir() if not _hidden(path.name) and path.is_dir())
+
+
+def formats() -> list[str]:
+    """The names of the image formats that are read: those that Pillow opens, and plugins of Pillow that registered."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in Image.OPEN if name not in UNREAD]
+
+
+def suffixes() -> set[str]:
+    """The suffixes of the files that are read, in lower case, with their dot."""
+    from PIL import Image
+
+    known = {*formats(), "MPO"}  # several JPEGs in one file, which the JPEG reader opens
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in known}
+
+
+def say(message: str) -> None:
+    """One line about data that come otherwise than they lie there."""
+    warnings.warn(message, stacklevel=3)
+
+
+def _files(folder: Path, above: frozenset) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if _hidden(path.name):
+            continue
+        if not path.is_dir():
+            yield path
+        elif (identity := _identity(path)) not in above:
+            yield from _files(path, above | {identity})
+
+
+def _identity(folder):
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _hidden(name):
+    return name.startswith(".") or name.lower() in HIDDEN
