@@ -64,6 +64,8 @@ def npz(path: Path, split: str) -> Found:
     """The arrays ``image`` and ``label`` of a file, or those of ``keras.datasets`` for the split."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
+    if not path.is_file():  # a FIFO would never end
+        raise ValueError(f"{path} is no file. Expected an .npz file.")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is not a whole .npz file. It may be truncated; copy it again.")
     try:

@@ -25,7 +25,7 @@ class Listing(NamedTuple):
         """Raises an error where there is no image; says which other files are left out."""
         example = f"such as {self.others[0]}" if self.others else ""
         if not self.images:
-            left_out = f" Received: {len(self.others)} other files, {example}." if self.others else ""
+            left_out = f" Received: {len(self.others)} of other kinds, {example}." if self.others else ""
             raise ValueError(
                 f"{root} holds no image. Expected files that end in .png, .jpg, .tif or the suffix of another format "
                 f"that Pillow reads here.{left_out}"

@@ -75,7 +75,7 @@ def test_unreadable_image_is_named(tmp_path, content):
 
 def test_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing to see")
-    message = r"holds no image. Expected files that end in .*\.png.* Received: 1 other files, such as .*notes.txt"
+    message = r"holds no image. Expected files that end in .*\.png.* Received: 1 of other kinds, such as .*notes.txt"
     with pytest.raises(ValueError, match=message):
         data.load(str(tmp_path))
 

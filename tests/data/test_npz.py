@@ -1,5 +1,7 @@
 """An .npz file gives the images that are in it and never runs code."""
 
+import os
+
 import numpy as np
 import pytest
 from pictures import pixels
@@ -116,3 +118,9 @@ def test_integers_that_are_all_0_or_1_mean_black_and_white(tmp_path):
     found = data.load(str(tmp_path / "a.npz")).images
     assert found.dtype == bool
     np.testing.assert_array_equal(found[..., 0], images)
+
+
+def test_a_fifo_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"a.npz is no file"):
+        data.load(tmp_path / "a.npz")
