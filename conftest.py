@@ -1,6 +1,7 @@
 """Settings for every test, and for the examples in docstrings."""
 
 import atexit
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 # One thread: two cores that wait for each other make torch's small steps forty times slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +19,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 # These models are small: XLA's optimisations cost more than they save.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Nor are its fusion emitters worth the wait, two thirds of it. Later jaxlibs end a process that turns them off.
+if importlib.util.find_spec("jaxlib") and Version(importlib.metadata.version("jaxlib")) < Version("0.11"):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
@@ -29,7 +34,7 @@ import genzoo  # noqa: F401, I001  (before Keras: it chooses an installed backen
 import keras
 
 OTHER_ENGINES = {"jax", "tensorflow", "torch"} - {keras.config.backend()}
-collect_ignore = ["genzoo/__main__.py", *(f"genzoo/engine/{name}" for name in OTHER_ENGINES)]
+collect_ignore = ["genzoo/__main__.py", "tests/types", *(f"genzoo/engine/{name}" for name in OTHER_ENGINES)]
 collect_ignore_glob = ["tests/*/conftest.py"]  # no doctests there, and modules of one name
 
 

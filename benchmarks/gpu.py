@@ -9,7 +9,8 @@
 3. Trainings, as far as time reaches (``gpu_trainings.py``).
 
 ``OUT/gpu.json`` holds a row per result, and is replaced by a whole file after each. What was not reached says so. A
-second call with the same ``--out`` on the same kind of device leaves out what is done, and goes on with trainings.
+second call with the same ``--out`` on the same kind of device leaves out what is done or has failed, and goes on with
+trainings where they were.
 Every part runs in a process of its own; one that crashes or hangs costs one result. PARTS says in which order, and
 which share of the time that is left each part may take; what it does not take is left to those that follow.
 """

@@ -163,7 +163,7 @@ class SpectralConv2D(_SpectralNorm, Conv2D):
 def power_iteration(network: keras.Model) -> None:
     """Moves the vector of every spectrally normalised layer of a network one step."""
     for layer in flattened(network):
-        if isinstance(layer, _SpectralNorm):
+        if isinstance(layer, _SpectralNorm) and layer.trainable:
             layer.power_iteration()
 
 

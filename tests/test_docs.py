@@ -8,6 +8,8 @@ from places import ROOT
 
 import genzoo
 
+pytestmark = pytest.mark.once
+
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 OWN = r"https://(?:github\.com/genzoo/genzoo/(?:blob|tree)/main|raw\.githubusercontent\.com/genzoo/genzoo/main)/([^#\s)]+)"
 

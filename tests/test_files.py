@@ -4,6 +4,8 @@ import pytest
 
 from genzoo.files import written
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("old", ["old", None])
 def test_a_file_takes_its_place_only_when_it_is_whole(tmp_path, old):

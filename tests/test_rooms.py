@@ -8,6 +8,8 @@ import re
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.once
+
 # From the ground to the roof, as the table in CONTRIBUTING.md has them: the only place where the order is written.
 ROOMS = re.findall(r"^\| `(\w+)", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
 

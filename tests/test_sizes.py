@@ -5,6 +5,8 @@ import ast
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.once
+
 FOLDERS = ("genzoo", "genzoo_plugins", "benchmarks", "examples", "scripts", "tests")
 
 

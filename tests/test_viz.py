@@ -6,6 +6,8 @@ from PIL import Image
 
 from genzoo import viz
 
+pytestmark = pytest.mark.once
+
 
 def pixels(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 255, shape, dtype="uint8")  # never white

@@ -19,7 +19,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal``, ``uniform``, ``dropout``, ``dense``,
 ``conv``, ``conv_transpose``, ``batch_norm``, ``normalise``, ``leaky_relu``.
 
-``value_and_grad``, ``in_phase`` and ``seeded`` are the same on all of them. Where a library has changed what a backend
+``in_phase`` and ``seeded`` are the same on all of them. Where a library has changed what a backend
 module leans on, ``borrowed`` says what happens.
 """
 
@@ -88,16 +88,9 @@ __all__ = [
     "seeded",
     "uniform",
     "update",
-    "value_and_grad",
     "value_and_input_gradient",
     "weights_kept",
 ]
-
-
-def value_and_grad(loss_fn, variables):
-    """The scalar ``loss_fn()`` and its gradients by the variables."""
-    loss, pull = record(loss_fn, variables)
-    return loss, pull(keras.ops.ones_like(loss))
 
 
 class _Phase(keras.Layer):

@@ -1,6 +1,5 @@
 """What a number depends on beside its model: versions, the commit, the machine, the time."""
 
-from collections.abc import Iterable
 import contextlib
 import datetime
 import hashlib
@@ -9,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 

@@ -26,16 +26,20 @@ class State(Part):
         for parent in cls.__mro__[: cls.__mro__.index(keras.Model)]:
             if "__init__" in vars(parent):
                 parameters = [p for p in inspect.signature(parent.__init__).parameters.values() if p.name != "self"]
-                inherited = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+                inherited = {p.name: p.default for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
                 own = {**own, **{name: default for name, default in inherited.items() if name not in own}}
                 if all(p.kind is not p.VAR_KEYWORD for p in parameters):
                     break
         return own
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """With the plugin that the class comes from, so that a file says which package it needs."""
+        """With what the user froze, and the plugin that the class comes from: a file says which package it needs."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
-        if config is None or plugin is None:
+        if config is None:
+            return None
+        if self.image_shape is not None and (flags := self.trainable_flags()) != self._flags_as_built:
+            config = {**config, "trainable": flags}
+        if plugin is None:
             return config
         return {**config, "distribution": plugin.distribution, "version": plugin.version}
 

@@ -19,6 +19,7 @@ from genzoo.data.batches import (
     to_unit_interval,
 )
 from genzoo.layers import flattened
+from genzoo.model.changes import Changes
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs
 from genzoo.model.players import assign_optimizers
@@ -40,7 +41,7 @@ def _validating(data):
         _validated.reset(token)
 
 
-class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
+class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -94,6 +95,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
             name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
         }
         self._compiled_verbs, self._samplers = types.SimpleNamespace(), Samplers()
+        self._compiled_for = ""
 
     # What a model writes.
 
@@ -169,7 +171,11 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         with self._initial_state():
             self.build_networks(image_shape)
             engine.pin_seeds(flattened(self))
+        if not self.trainable:
+            for layer in flattened(self):
+                layer.trainable = False
         self.image_shape = image_shape
+        self._flags_as_built = self.trainable_flags()
         self._compiled_verbs = types.SimpleNamespace()
         if self.compiled:
             self._build_optimizer()
@@ -177,6 +183,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
     def build_from_config(self, config: dict[str, Any] | None) -> None:
         if config:
             self.build(config["input_shape"])
+            self.set_trainable_flags(config.get("trainable", {}))
 
     def compile(
         self,
@@ -203,7 +210,7 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
             )
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
         made = self.steps_made
-        super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers()), **options)
+        super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers), **options)
         self.optimizer.iterations.assign(made)  # schedules and averages go on with a new optimizer
         self._compile_options = options  # as given: "auto" means something else on the backend that loads the file
         if self.image_shape is not None and not self.optimizer.built:
@@ -221,8 +228,10 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         self.optimizer.build(self._player_variables())
 
     def _player_variables(self):
+        """By player, what its optimizer keeps state of: all that may train, layers that are frozen now among it."""
+
         def variables(networks):
-            found = [v for network in networks for v in getattr(self, network).trainable_variables]
+            found = [v for network in networks for v in _may_train(getattr(self, network))]
             return list({id(v): v for v in found}.values())
 
         return {player: variables(networks) for player, networks in self.players.items()}
@@ -353,3 +362,15 @@ class GenerativeModel(engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Mo
         if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
             raise ValueError(f"{type(self).__name__} takes [images or latents, labels]. Received: {type(inputs)}")
         return inputs
+
+
+def _may_train(network):
+    """A network's variables that are trainable, or would be if none of its layers were frozen."""
+    flags = [(layer, layer.trainable) for layer in flattened(network)]
+    for layer, _ in flags:  # each by itself: on TensorFlow a flag that is set already does not reach what is inside
+        layer.trainable = True
+    try:
+        return list(network.trainable_variables)
+    finally:
+        for layer, trainable in flags:
+            layer.trainable = trainable

@@ -1,7 +1,7 @@
 """One optimizer per named player, presented to Keras as the model's single ``optimizer``."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -52,7 +52,11 @@ class Players(keras.optimizers.Optimizer):
         return tuple(self._seats)
 
     def variables_of(self, player: str) -> list[keras.Variable]:
-        """The variables that this player moves."""
+        """The variables that this player moves: those that are not frozen."""
+        return [variable for variable in self._seat(player).variables if variable.trainable]
+
+    def known_to(self, player: str) -> list[keras.Variable]:
+        """The variables that this player's optimizer keeps state of, frozen ones too."""
         return self._seat(player).variables
 
     def build(self, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
@@ -139,7 +143,7 @@ def _portable_config(optimizer):
 
 
 def assign_optimizers(
-    names: Sequence[str], optimizer: Any, defaults: Mapping[str, keras.optimizers.Optimizer]
+    names: Sequence[str], optimizer: Any, defaults: Callable[[], Mapping[str, keras.optimizers.Optimizer]]
 ) -> Players:
     """The ``Players`` that ``compile(optimizer=...)`` means.
 
@@ -148,7 +152,7 @@ def assign_optimizers(
         optimizer: ``None`` (the model's defaults), a dict from player to optimizer (the rest keep their defaults),
             one optimizer for all (each player gets a copy), or a ready ``Players``. Where Keras takes a name
             (``"adam"``) or a config, so does this.
-        defaults: the model's default optimizers by player.
+        defaults: gives the model's default optimizers by player; asked where one is missing.
 
     Raises:
         ValueError: an unknown player.
@@ -163,7 +167,8 @@ def assign_optimizers(
     for player in optimizer:
         if player not in names:
             raise unknown_name("player", player, names)
-    chosen = {player: keras.optimizers.get(optimizer.get(player, defaults[player])) for player in names}
+    optimizer = optimizer if set(optimizer) == set(names) else {**defaults(), **optimizer}
+    chosen = {player: keras.optimizers.get(optimizer[player]) for player in names}
     if len({id(o) for o in chosen.values()}) < len(chosen):
         raise ValueError(
             "Two players have the same optimizer object, which cannot hold the moments of both. "

@@ -70,17 +70,18 @@ class Steps(Part):
         def scalar(*arguments):
             return ops.mean(loss_fn(*arguments))
 
-        if not self.is_training:
+        variables = self.optimizer.variables_of(player) if self.is_training else []
+        if not variables:  # in `evaluate`, and where all of the player's networks are frozen
             loss = scalar(*(through[0].outputs if through else ()))
         elif through:
             loss, pull = engine.record(scalar, (), through[0].outputs)
-            slopes = pull(ops.ones_like(loss), by_inputs=True)
+            slopes = pull(self._slope(player, loss), by_inputs=True)
             for recording in through[:-1]:
                 slopes = recording.pull(tuple(slopes), by_inputs=True, keep=True)
             self._update(player, through[-1].pull(tuple(slopes)))
         else:
-            loss, gradients = engine.value_and_grad(scalar, self.optimizer.variables_of(player))
-            self._update(player, gradients)
+            loss, pull = engine.record(scalar, variables)
+            self._update(player, pull(self._slope(player, loss)))
         self._track(self.loss_name(player), loss)
         return loss
 
@@ -143,6 +144,10 @@ class Steps(Part):
     def is_training(self) -> bool:
         """Whether the step that is being played moves weights."""
         return _current_step.get().training
+
+    def _slope(self, player, loss):
+        """The gradient of a loss by itself, 1, scaled where the player's optimizer will divide by the scale again."""
+        return self.optimizer[player].scale_loss(ops.ones_like(loss))
 
     def _update(self, player, gradients):
         engine.update(self.optimizer[player], gradients, self.optimizer.variables_of(player))

@@ -250,7 +250,7 @@ def failures(tmp_path_factory):
     return ended, before, files_below(root), sorted(path.name for path in root.iterdir())
 
 
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="the same on every backend: once is enough")
+@pytest.mark.once
 @pytest.mark.parametrize("what", FAILURES)
 def test_failure_is_one_line_and_leaves_nothing(failures, what):
     ended, before, after, names = failures
@@ -328,7 +328,7 @@ class Odd(VAE):
 """
 
 
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="where Python looks for classes: once is enough")
+@pytest.mark.once
 def test_a_class_in_this_folder_trains_samples_and_resumes(tmp_path):
     (tmp_path / "odd_models.py").write_text(STRANGERS_MODULE)
     backend = keras.config.backend()

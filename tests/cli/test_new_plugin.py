@@ -181,7 +181,7 @@ genzoo.cite("hello")
 """
 
 
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="packages, the same on every backend: once is enough")
+@pytest.mark.once
 def test_a_plugin_is_installed_used_and_removed(tmp_path):
     shutil.copytree(EXAMPLE, tmp_path / "source")  # pip leaves its build where the source is
     installed = Environment(tmp_path)

@@ -6,6 +6,8 @@ from pictures import pixels
 
 from genzoo.data.batches import ImageBatches
 
+pytestmark = pytest.mark.once
+
 
 def numbered(n, **options):
     """Images that hold their own number, with the same number as label."""

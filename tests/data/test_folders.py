@@ -9,6 +9,8 @@ from PIL import Image
 
 from genzoo import data
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("classes", [("",), ("cat", "dog"), ("cat", "dog/young")])

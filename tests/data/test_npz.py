@@ -6,6 +6,8 @@ from pictures import pixels
 
 from genzoo import data
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("names", "split"),

@@ -7,6 +7,8 @@ from PIL import Image
 
 from genzoo import data
 
+pytestmark = pytest.mark.once
+
 
 def write_pairs(folder, names, count=5, shape=(4, 6, 3)):
     """Pairs of random images under two names each, such as ``"A/{}.png"``; returns both sides."""

@@ -9,6 +9,8 @@ from pictures import pixels, write_png
 from genzoo import data
 from genzoo.data import named
 
+pytestmark = pytest.mark.once
+
 # Digits.
 
 

@@ -27,6 +27,7 @@ def middles(images):
     return columns / areas(images), rows / areas(images)
 
 
+@pytest.mark.once
 def test_one_black_and_white_image_for_every_combination(everything):
     images, labels, truth = everything
     assert images.shape == (3 * 6 * 10 * 12 * 12, 64, 64, 1)
@@ -43,16 +44,19 @@ def test_one_black_and_white_image_for_every_combination(everything):
     np.testing.assert_array_equal(labels, truth["shape"])
 
 
+@pytest.mark.once
 def test_the_same_images_every_time(everything):
     np.testing.assert_array_equal(sprites("test")[0], everything[0][4::5])
 
 
+@pytest.mark.once
 def test_position_is_where_the_centre_of_mass_is(everything):
     images, _, truth = everything
     for found, name in zip(middles(images), ("x", "y"), strict=True):
         np.testing.assert_allclose(found, 15 + 11 * STEP * truth[name], atol=0.25)
 
 
+@pytest.mark.once
 def test_area_grows_with_the_square_of_scale(everything):
     images, labels, truth = everything
     for shape in range(len(SHAPES)):
@@ -60,6 +64,7 @@ def test_area_grows_with_the_square_of_scale(everything):
         np.testing.assert_allclose(area / area[-1], FACTORS["scale"] ** 2, rtol=0.05)
 
 
+@pytest.mark.once
 def test_no_shape_is_cut_off(everything):
     images, labels, _ = everything
     by_place = areas(images).reshape(-1, 12 * 12)  # as many pixels at the edge of the image as in its middle
@@ -67,12 +72,14 @@ def test_no_shape_is_cut_off(everything):
     assert len(labels) == by_place.size
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("shape", "looks"), [("square", 5), ("ellipse", 5), ("heart", 10)])
 def test_images_differ_as_often_as_symmetry_allows(everything, shape, looks):
     images = everything[0][everything[1] == SHAPES.index(shape)]
     assert len({image.tobytes() for image in images}) == len(images) * looks // 10
 
 
+@pytest.mark.once
 def test_orientation_turns_counterclockwise(everything):
     images, labels, truth = everything
     ellipses = (labels == 1) & (truth["scale"] == 1) & (truth["x"] == 0) & (truth["y"] == 0)
@@ -83,6 +90,7 @@ def test_orientation_turns_counterclockwise(everything):
         assert abs(np.angle(np.exp(2j * (found - angle)))) < 0.1
 
 
+@pytest.mark.once
 def test_a_fifth_is_to_test_on_and_has_every_value_of_every_factor(everything):
     train, test = (sprites(split) for split in ("train", "test"))
     assert (len(train[0]), len(test[0])) == (20736, 5184)
@@ -97,6 +105,7 @@ def test_a_fifth_is_to_test_on_and_has_every_value_of_every_factor(everything):
             assert counts.max() < 1.05 * counts.min()
 
 
+@pytest.mark.once
 def test_load_knows_them_at_any_size():
     found = data.load("sprites", "test", image_size=16)
     assert found.images.shape == (5184, 16, 16, 1)
@@ -106,6 +115,7 @@ def test_load_knows_them_at_any_size():
     assert set(named.OFFLINE) <= set(data.sources())
 
 
+@pytest.mark.once
 def test_drawn_at_another_size_they_are_as_sharp_and_in_proportion(everything):
     (images, labels), (_, _, truth) = sprites("test", size=128), everything
     assert (images.shape, images.dtype, np.unique(images).tolist()) == ((5184, 128, 128, 1), np.uint8, [0, 255])
@@ -119,6 +129,7 @@ def test_drawn_at_another_size_they_are_as_sharp_and_in_proportion(everything):
         sprites(size=31)
 
 
+@pytest.mark.once
 def test_unknown_split_says_which_there_are():
     with pytest.raises(ValueError, match=r"Unknown split of 'sprites'. Received: 'tset'. Did you mean 'test'"):
         data.load("sprites", "tset")

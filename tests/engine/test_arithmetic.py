@@ -224,3 +224,13 @@ def test_layers_have_the_weights_and_values_of_keras_layers(name):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ours))
     assert type(again) is type(ours)
     assert again.get_config() == ours.get_config()
+
+
+def test_flattened_are_all_layers_inside_a_layer_each_once():
+    dense = keras.layers.Dense(2)
+    inside = keras.Sequential([dense, keras.layers.ReLU()])
+    wrapped = keras.layers.TimeDistributed(inside)
+    network = keras.Sequential([keras.Input((3, 4)), wrapped, keras.layers.Flatten(), keras.layers.Dense(6)])
+    found = layers.flattened(keras.Sequential([network, network.layers[-1]]))
+    assert all(found.count(layer) == 1 for layer in (network, *network.layers, inside, *inside.layers))
+    assert len(found) == 1 + 4 + 3

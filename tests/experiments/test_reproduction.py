@@ -180,8 +180,6 @@ def test_it_is_scored_on_the_way_and_at_the_end(root):
 @pytest.fixture(scope="module")
 def ended(root):
     """The installed command, after the first scores of 100,000: in ``stopped`` by Ctrl-C, in ``runs`` by a kill."""
-    if keras.config.backend() != "torch":
-        pytest.skip("processes that are stopped and killed, the same on every backend: once is enough")
     signals = {"stopped": signal.SIGINT, "runs": signal.SIGKILL}
     command = [Path(sys.executable).with_name("genzoo"), "reproduce", "tiny", "--file", "claims.toml", "--out"]
     options = {"cwd": root, "env": environment(KERAS_BACKEND=keras.config.backend()), "text": True}
@@ -206,6 +204,7 @@ def epochs_done(directory):
     return json.loads((directory / "run.json").read_text())["epochs_done"]
 
 
+@pytest.mark.once
 def test_ctrl_c_stops_it_and_says_how_to_go_on(root, ended):
     printed, said, code = ended["stopped"]
     assert code == 130
@@ -217,6 +216,7 @@ def test_ctrl_c_stops_it_and_says_how_to_go_on(root, ended):
     assert not (root / "stopped" / "tiny" / "row.json").exists()
 
 
+@pytest.mark.once
 def test_killed_it_goes_on_as_if_it_had_lived(root, ended):
     directory = root / "runs" / "tiny"
     epochs, unfinished = epochs_done(directory) + 2, "running" in state(directory)

@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 from scipy import stats
@@ -12,7 +11,7 @@ from genzoo.data.sprites import factors as sprite_factors
 from genzoo.metrics import dci, mig, sap
 from genzoo.metrics.disentanglement import _concentration
 
-pytestmark = pytest.mark.skipif(keras.config.backend() != "jax", reason="NumPy alone: once is enough")
+pytestmark = pytest.mark.once
 SCORES = [mig, sap, lambda codes, factors: dci(codes, factors, trees=10).disentanglement]
 NAMES = ["mig", "sap", "dci"]
 

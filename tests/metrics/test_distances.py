@@ -16,8 +16,6 @@ from genzoo.metrics import (
     precision_recall,
 )
 
-once = pytest.mark.skipif(keras.config.backend() != "jax", reason="NumPy alone: once is enough")
-
 
 def correlated(seed, n=300, d=12, scale=1.0, shift=0.0):
     rng = np.random.default_rng(seed)
@@ -36,7 +34,7 @@ def with_moments(mean, variances, n=50):
     return np.sqrt(n - 1) * q * np.sqrt(variances) + mean
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("real", "fake"),
     [
@@ -53,14 +51,14 @@ def test_frechet_equals_scipys_root(real, fake):
     assert frechet_distance(fake, real) == pytest.approx(frechet_distance(real, fake), rel=1e-10)
 
 
-@once
+@pytest.mark.once
 def test_frechet_of_gaussians_with_known_moments():
     real, fake = with_moments([0, 1, 2], [4, 9, 1]), with_moments([1, 1, 0], [1, 16, 1], n=80)
     assert frechet_distance(real, fake) == pytest.approx(1 + 4 + (2 - 1) ** 2 + (3 - 4) ** 2)
     assert frechet_distance(with_moments([0.0], [9]), with_moments([2.0], [1])) == pytest.approx(4 + (3 - 1) ** 2)
 
 
-@once
+@pytest.mark.once
 def test_frechet_without_full_rank():
     """Point masses, constant features, and fewer images than features."""
     points = [np.tile([[1.0, 2.0, 3.0]], (5, 1)), np.tile([[1.0, 0.0, 2.0]], (9, 1))]
@@ -88,7 +86,7 @@ def kernel_distance_by_loop(x, y, degree=3, gamma=None, coef0=1.0):
     return within(x) + within(y) - 2 * np.mean([k(a, b) for a, b in itertools.product(x, y)])
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     "kernel", [{}, {"degree": 1, "gamma": 0.5, "coef0": 0.0}, {"degree": 2, "gamma": 2.0, "coef0": 3.0}], ids=str
 )
@@ -99,7 +97,7 @@ def test_kernel_distance_equals_a_loop(kernel):
     assert found.standard_error == pytest.approx(0, abs=1e-9 * abs(found.value))  # every subset is all images
 
 
-@once
+@pytest.mark.once
 def test_kernel_distance_of_equal_and_of_constant_features():
     x = correlated(0, n=15, d=5)
     same = kernel_distance(x, x, subset_size=15, subsets=2)
@@ -111,7 +109,7 @@ def test_kernel_distance_of_equal_and_of_constant_features():
     assert found.value == pytest.approx((1 + 1) ** 3 + (4 + 1) ** 3 - 2 * (2 + 1) ** 3)
 
 
-@once
+@pytest.mark.once
 def test_the_standard_error_is_the_spread_of_other_seeds():
     x, y = correlated(0, n=1500, d=4), correlated(1, n=1500, d=4)
     found = [kernel_distance(x, y, subset_size=20, subsets=30, seed=seed) for seed in range(60)]
@@ -122,7 +120,7 @@ def test_the_standard_error_is_the_spread_of_other_seeds():
     assert kernel_distance(x, y, subset_size=20, subsets=30, seed=7) == found[7]
 
 
-@once
+@pytest.mark.once
 def test_kernel_distance_of_one_distribution_is_zero_on_average():
     rng = np.random.default_rng(0)
     pairs = (rng.standard_normal((2, 10, 6)) for _ in range(1500))
@@ -130,7 +128,7 @@ def test_kernel_distance_of_one_distribution_is_zero_on_average():
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
 
 
-@once
+@pytest.mark.once
 def test_inception_score_equals_a_loop():
     p = special.softmax(3 * np.random.default_rng(0).standard_normal((90, 7)), axis=1)
     kl = [sum(q * np.log(q / m) for q, m in zip(row, p.mean(axis=0), strict=True)) for row in p]
@@ -142,7 +140,7 @@ def test_inception_score_equals_a_loop():
     assert parts.std > 0
 
 
-@once
+@pytest.mark.once
 def test_inception_score_where_it_is_known():
     certain = np.eye(5)[np.arange(100) % 5]  # with zeros, of which 0 log 0 = 0
     assert inception_score(certain, splits=1).mean == pytest.approx(5)
@@ -184,7 +182,7 @@ NEIGHBOURS = {
 }
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("rows", [7, 1024])
 @pytest.mark.parametrize(("real", "fake"), NEIGHBOURS.values(), ids=NEIGHBOURS)
 def test_neighbourhoods_equal_loops(real, fake, rows, monkeypatch):
@@ -197,7 +195,7 @@ def test_neighbourhoods_equal_loops(real, fake, rows, monkeypatch):
         assert density_coverage(real, fake, k=k) == pytest.approx((balls.sum() / (k * len(fake)), balls.any(0).mean()))
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("shift", [0.0, 1e4])
 def test_a_point_on_the_border_of_a_ball_is_inside(shift):
     """A grid in decimals, whose equal distances differ by rounding errors; the same grid in whole numbers is exact."""
@@ -212,7 +210,7 @@ def test_a_point_on_the_border_of_a_ball_is_inside(shift):
             assert precision_recall(GRID, GRID + step, k=k) == precision_recall(exact, exact + 10 * step, k=k)
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("width", [1e-1, 1e-2, 1e-3])
 @pytest.mark.parametrize("d", [1, 3, 64])
 def test_the_border_is_inside_in_clusters_far_from_each_other(width, d):
@@ -227,7 +225,7 @@ def test_the_border_is_inside_in_clusters_far_from_each_other(width, d):
         assert precision_recall(real, fake, k=k) == (1, inside(real, fake, k).any(axis=1).mean())
 
 
-@once
+@pytest.mark.once
 def test_neighbourhoods_where_they_are_known():
     real = gaussians(0, 1500)
     collapsed = np.repeat(real[:1], 1500, axis=0)
@@ -240,7 +238,7 @@ def test_neighbourhoods_where_they_are_known():
     assert coverage == pytest.approx(1 - 0.5**5, abs=0.02)  # and of as many samples as data about 1 - 2^-k
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("metric", [frechet_distance, kernel_distance, precision_recall, density_coverage])
 def test_features_that_cannot_be_compared(metric):
     options, good = ({"subset_size": 5} if metric is kernel_distance else {}), gaussians(0, 20)
@@ -255,7 +253,7 @@ def test_features_that_cannot_be_compared(metric):
         metric(good, broken, **options)
 
 
-@once
+@pytest.mark.once
 def test_more_neighbours_or_images_than_there_are():
     few = gaussians(0, 5)
     with pytest.raises(ValueError, match=r"more points than k=5. Received: 5"):
@@ -277,7 +275,7 @@ def test_more_neighbours_or_images_than_there_are():
             inception_score(np.eye(3), splits=1, seed=seed)
 
 
-@once
+@pytest.mark.once
 def test_features_are_neither_changed_nor_need_float64():
     real, fake = (gaussians(seed, 30).astype("float32") for seed in (0, 1))
     before = real.copy(), fake.copy()
@@ -288,7 +286,7 @@ def test_features_are_neither_changed_nor_need_float64():
     np.testing.assert_array_equal((real, fake), before)
 
 
-@once
+@pytest.mark.once
 def test_frechet_of_one_gaussian_shrinks_with_the_number_of_samples():
     rng = np.random.default_rng(0)
     bias = [frechet_distance(*rng.standard_normal((2, n, 12))) for n in (50, 500, 5000)]
@@ -298,6 +296,7 @@ def test_frechet_of_one_gaussian_shrinks_with_the_number_of_samples():
 @pytest.mark.skipif(keras.config.backend() != "torch", reason="torchmetrics needs torch")
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all:UserWarning")
 def test_torchmetrics_finds_the_same():
+    pytest.importorskip("torchmetrics", reason="needs torchmetrics: pip install 'genzoo[reference]'")
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance

@@ -325,7 +325,7 @@ def with_noise(x, share):
     return np.concatenate([np.random.default_rng(0).random(x.shape)[: int(share * len(x))], x[int(share * len(x)) :]])
 
 
-@pytest.mark.skipif(keras.config.backend() != "jax", reason="features are the same on every backend")
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("spoilt", "amounts"),
     [(blurred, (0.5, 1, 1.5, 2, 3)), (noisy, (0.1, 0.2, 0.4, 0.8)), (with_noise, (0.05, 0.2, 0.5, 1))],
@@ -336,7 +336,7 @@ def test_the_distance_grows_with_what_is_spoilt(mnist, to_train, spoilt, amounts
     assert (np.diff(found) > 0).all(), found
 
 
-@pytest.mark.skipif(keras.config.backend() != "jax", reason="features are the same on every backend")
+@pytest.mark.once
 def test_the_distance_grows_with_each_class_that_is_missing(mnist, to_train):
     images, labels = mnist[1].images, mnist[1].labels
     found = [to_train(images[labels < classes]) for classes in (10, 8, 6, 4, 2, 1)]
@@ -346,6 +346,7 @@ def test_the_distance_grows_with_each_class_that_is_missing(mnist, to_train):
 @torch_only
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all:UserWarning")
 def test_torchmetrics_finds_the_same_in_these_features(digits):
+    pytest.importorskip("torchmetrics", reason="needs torchmetrics: pip install 'genzoo[reference]'")
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance

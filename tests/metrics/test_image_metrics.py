@@ -7,7 +7,7 @@ from scipy import ndimage, spatial, stats
 
 from genzoo.metrics import label_histogram, nearest_neighbours, sharpness
 
-pytestmark = pytest.mark.skipif(keras.config.backend() != "jax", reason="NumPy alone: once is enough")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

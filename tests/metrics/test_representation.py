@@ -1,13 +1,12 @@
 """What codes tell of labels, against loops and SciPy."""
 
-import keras
 import numpy as np
 import pytest
 from scipy import optimize, special
 
 from genzoo.metrics import active_units, knn_accuracy, linear_probe
 
-pytestmark = pytest.mark.skipif(keras.config.backend() != "jax", reason="NumPy alone: once is enough")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from backends import BACKEND, beside
 from processes import run_python
 
 import genzoo
@@ -40,8 +41,16 @@ def test_a_run_is_described_as_it_was():
 def test_a_run_is_scored_and_resumed(tmp_path):
     run = tmp_path / "vae-digits"
     shutil.copytree(FILES / "vae-digits", run)
-    for command in (["evaluate", run, "--metrics", "elbo"], ["resume", run, "--epochs", "3"]):
-        run_python("import runpy; runpy.run_module('genzoo', run_name='__main__')", *command)
+    run_python(
+        """
+        from genzoo.cli.app import app
+        for command in (["evaluate", sys.argv[1], "--metrics", "elbo"], ["resume", sys.argv[1], "--epochs", "3"]):
+            app(command, standalone_mode=False)
+        """,
+        run,
+        hidden=beside(BACKEND),
+        KERAS_BACKEND=BACKEND,
+    )
     scores = json.loads((run / "metrics.json").read_text())["scores"]
     assert scores["elbo"]["value"] == pytest.approx(42.60558, abs=1e-3)  # as that genzoo scored it
     described = json.loads((run / "run.json").read_text())

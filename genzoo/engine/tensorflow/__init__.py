@@ -73,8 +73,8 @@ def _any_batch_size(fn, **options):
 
 
 class TrainingStep:
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, **kwargs):  # no *args, which would count among a model's own options
+        super().__init__(**kwargs)
         # Where its variables lie, and so where it trains.
         self._strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
 

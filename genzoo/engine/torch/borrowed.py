@@ -43,7 +43,7 @@ def fused_sgd(kernel, values, gradients, moments, learning_rate: float, momentum
 
 def _steps_as_adam(kernel) -> bool:
     value, gradient, first, second = _lists(1.0, 2.0, 0.5, 3.0)
-    fused_adam(kernel, value, gradient, (first, second), torch.tensor(0.25), 0.5, 0.75, 1.0)
+    fused_adam(kernel, value, gradient, (first, second), _tensor(0.25), 0.5, 0.75, 1.0)
     return _are_close((first, 1.25), (second, 3.25), (value, 1 - 0.25 * 1.25 / (3.25**0.5 + 1)))
 
 
@@ -68,7 +68,11 @@ def _adds(foreach) -> bool:
 
 
 def _lists(*numbers):
-    return [[torch.tensor([number])] for number in numbers]
+    return [[_tensor([number])] for number in numbers]
+
+
+def _tensor(value):
+    return keras.ops.convert_to_tensor(value, dtype="float32")  # where Keras' variables are
 
 
 def _are_close(*pairs) -> bool:
@@ -144,21 +148,21 @@ _EAGER = "Training steps are not recorded: they run as slowly as Keras runs them
 _NO_OVERWRITING = "Recorded steps write every result to new memory, which is slower."
 
 make_fx = Borrowed("torch.fx.experimental.proxy_tensor.make_fx", _EAGER, callable)
-dispatch_mode = Borrowed("torch.utils._python_dispatch.TorchDispatchMode", _EAGER, callable)
+dispatch_mode = Borrowed("torch.utils._python_dispatch.TorchDispatchMode", _EAGER, lambda mode: isinstance(mode, type))
 constant_limit = Borrowed(
     "torch.fx.experimental.proxy_tensor.CONSTANT_NUMEL_LIMIT",
     "Recording a step leaves memory in fragments.",
     lambda limit: isinstance(limit, int),
 )
 _schema = Borrowed(
-    "torch.ops.aten.add_.Tensor._schema",
+    "torch.ops.aten.neg_.default._schema",
     _EAGER,
     lambda schema: schema.is_mutable and schema.returns[0].alias_info is not None,
 )
 _bare_call = Borrowed(
-    "torch.ops.aten.add.Tensor._op",
+    "torch.ops.aten.neg.default._op",
     "Every operation of a recorded step takes a little longer.",
-    lambda add: add(torch.ones(()), torch.ones(())).item() == 2,
+    lambda negate: negate(torch.ones(())).item() == -1,
 )
 
 

@@ -1,0 +1,63 @@
+"""What a user may change of a built model: freeze layers, set their options. It counts from the next ``fit`` on."""
+
+from typing import Any
+
+import keras
+
+from genzoo.layers import flattened
+from genzoo.model.part import Part
+
+
+class Changes(Part):
+    """Compiled functions follow the networks as they are now, and ``trainable`` flags go into the model's file."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras' own. A step that was compiled for layers with other flags or options is compiled anew."""
+        if self.optimizer.built:
+            self._check_networks()
+        now = "\n".join(map(_state_of, flattened(self)))
+        super().make_train_function(force or now != self._compiled_for)
+        self._compiled_for = now
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, keras.Layer) and getattr(self, "image_shape", None) is not None:
+            self._keep_network(name, value)
+        super().__setattr__(name, value)
+
+    def trainable_flags(self) -> dict[str, list[bool]]:
+        """By network that a player moves, whether each layer in it is trainable, the network itself first."""
+        networks = dict.fromkeys(name for names in self.players.values() for name in names)
+        return {name: [layer.trainable for layer in flattened(getattr(self, name))] for name in networks}
+
+    def set_trainable_flags(self, flags: dict[str, list[bool]]) -> None:
+        """Sets what ``trainable_flags`` has read of a model of the same layers."""
+        for name, of_layers in flags.items():
+            for layer, trainable in zip(flattened(getattr(self, name)), of_layers, strict=True):
+                layer.trainable = trainable
+
+    def _keep_network(self, name, value):
+        if isinstance(old := getattr(self, name, None), keras.Layer) and value is not old:
+            raise ValueError(
+                f"A built model keeps its networks, and `{name}` is one. Give it other weights, "
+                f"model.{name}.set_weights(other.get_weights()), or another network in a class of your own: "
+                "build_networks(image_shape)."
+            )
+
+    def _check_networks(self):
+        """Refuses weights that the optimizers were not made for."""
+        known = {id(variable) for player in self.players for variable in self.optimizer.known_to(player)}
+        for networks in self.players.values():
+            for network in networks:
+                if any(id(variable) not in known for variable in getattr(self, network).trainable_variables):
+                    raise ValueError(
+                        f"The optimizers do not know all weights of `{network}`, which has got more that train since "
+                        "the model was compiled. Make optimizers for them: model.compile()."
+                    )
+
+
+def _state_of(layer):
+    """What a compiled step depends on beside the values of weights."""
+    try:
+        return f"{id(layer)} {layer.trainable} {layer.get_config()}"
+    except NotImplementedError:  # a layer of the user's own without a config
+        return f"{id(layer)} {layer.trainable}"
