@@ -66,14 +66,9 @@ class AAE(GenerativeModel):
     batch_size = 100
 
     def __init__(
-        self,
-        latent_dim: int = 8,
-        hidden_dim: int = 1000,
-        prior: str = "gaussian",
-        prior_std: float = 5.0,
-        num_classes: int | None = None,
-        **kwargs: Any,
-    ):
+        self, latent_dim: int = 8, hidden_dim: int = 1000, prior: str = "gaussian", prior_std: float = 5.0,
+        num_classes: int | None = None, **kwargs: Any,
+    ):  # fmt: skip
         super().__init__(**kwargs)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
