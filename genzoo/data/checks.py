@@ -60,22 +60,24 @@ def check_form(data: Any) -> None:
 
 
 def check_channels(x: Array, shape: tuple[int, ...]) -> None:
-    """Refuses images that are no grey or RGB ones with channels last."""
-    if shape[1] <= 4 < shape[3]:  # as torch has them: no image is 4 pixels high and has more than 4 channels
+    """Refuses images that are no grey or RGB ones, with the channels where Keras is told that they are."""
+    first = keras.config.image_data_format() == "channels_first"
+    channels = shape[1 if first else 3]
+    if not first and shape[1] <= 4 < channels:  # as torch has them: no image is 4 high and has more than 4 channels
         moved = "x.permute(0, 2, 3, 1)" if hasattr(x, "permute") else "np.moveaxis(x, 1, -1)"
         raise ValueError(
             f"Expected images with the channels last, (batch, height, width, channels). Received: shape {shape}, with "
             f"the channels first. Move them: {moved}"
         )
-    if shape[3] == 4:
+    if channels == 4 and not first:
         scale = " / 255" if "uint8" in str(x.dtype) else ""
         raise ValueError(
             f"Expected images with 1 channel (grey) or 3 (RGB). Received: shape {shape}, 4 channels. If the fourth is "
             f"alpha, lay them over white: a = x[..., 3:]{scale}; x = x[..., :3]{scale} * a + 1 - a"
         )
-    if shape[3] not in (1, 3):
+    if channels not in (1, 3):
         raise ValueError(
-            f"Expected images with 1 channel (grey) or 3 (RGB). Received: shape {shape}, {shape[3]} channels. "
+            f"Expected images with 1 channel (grey) or 3 (RGB). Received: shape {shape}, {channels} channels. "
             "Choose those to model: x[..., :1] or x[..., :3]"
         )
 

@@ -79,6 +79,8 @@ SOURCE = {
     "targets": _optional(_text),
     "labels": _optional(positive_int),
     "binarise": _optional(_binarise),
+    "background": _optional(_text),
+    "white": _optional(positive),
 }
 PROGRESS = {"epochs_done": natural_number, "epochs_at_step": _epochs_at_step}
 MADE_WITH = {

@@ -1,5 +1,6 @@
 """What a user may change of a built model: freeze layers, set their options. It counts from the next ``fit`` on."""
 
+import types
 from typing import Any
 
 import keras
@@ -12,11 +13,22 @@ class Changes(Part):
     """Compiled functions follow the networks as they are now, and ``trainable`` flags go into the model's file."""
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras' own. A step that was compiled for layers with other flags or options is compiled anew."""
-        if self.optimizer.built:
-            self._check_networks()
+        """Keras' own. A step that was compiled for other variables than those that train now is compiled anew."""
+        now = [v.trainable for player in self.players for v in self.optimizer.known_to(player)]
+        super().make_train_function(force or now != self._trained)
+        self._trained = now
+
+    def follow_changes(self) -> None:
+        """What was compiled for layers with other options is compiled anew, at the next call. ``fit`` does so.
+
+        Raises:
+            ValueError: there are weights to train that the optimizers were not made for.
+        """
+        self._check_networks()
         now = "\n".join(map(_state_of, flattened(self)))
-        super().make_train_function(force or now != self._compiled_for)
+        if self._compiled_for not in ("", now):
+            self.train_function = self.test_function = self.predict_function = None
+            self._compiled_verbs = types.SimpleNamespace()
         self._compiled_for = now
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -59,5 +71,5 @@ def _state_of(layer):
     """What a compiled step depends on beside the values of weights."""
     try:
         return f"{id(layer)} {layer.trainable} {layer.get_config()}"
-    except NotImplementedError:  # a layer of the user's own without a config
+    except Exception:  # a layer of the user's own, which may have no config
         return f"{id(layer)} {layer.trainable}"

@@ -95,7 +95,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
             name: keras.metrics.Mean(name=name) for name in (*map(self.loss_name, self.players), *self.logs)
         }
         self._compiled_verbs, self._samplers = types.SimpleNamespace(), Samplers()
-        self._compiled_for = ""
+        self._compiled_for, self._trained = "", []
 
     # What a model writes.
 
@@ -168,6 +168,13 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
             )
         height, width, channels = map(int, input_shape[1:])
         image_shape = (height, width, channels)
+        if self.image_shape is not None:
+            if image_shape == self.image_shape:
+                return
+            raise ValueError(
+                f"The model is built for images of shape {self.image_shape}. Received: {image_shape}. "
+                "Make another model for them: genzoo.get(...)."
+            )
         with self._initial_state():
             self.build_networks(image_shape)
             engine.pin_seeds(flattened(self))
@@ -294,6 +301,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
                 images, validation_data = images.split(validation_split)
         endless = kwargs.get("steps_per_epoch") is not None
         data, shuffle = self._training_data(x if images is None else images, batch_size, shuffle, endless, callbacks)
+        self.follow_changes()
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
@@ -367,10 +375,11 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
 def _may_train(network):
     """A network's variables that are trainable, or would be if none of its layers were frozen."""
     flags = [(layer, layer.trainable) for layer in flattened(network)]
+    own = [(variable, variable.trainable) for variable in network.weights]
     for layer, _ in flags:  # each by itself: on TensorFlow a flag that is set already does not reach what is inside
         layer.trainable = True
     try:
         return list(network.trainable_variables)
     finally:
-        for layer, trainable in flags:
+        for layer, trainable in [*flags, *own]:
             layer.trainable = trainable

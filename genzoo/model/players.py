@@ -92,7 +92,14 @@ class Players(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list: Any) -> None:
         for seat in self._seats.values():
+            # An average overwrites what is frozen too, and on JAX shares its memory with the variables.
+            frozen = [(v, keras.ops.copy(v.value)) for v in seat.variables if not v.trainable]
             seat.optimizer.finalize_variable_values(seat.variables)
+            if seat.optimizer.use_ema:
+                for variable in seat.variables:
+                    variable.assign(keras.ops.copy(variable.value))
+                for variable, value in frozen:
+                    variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
         for key, variable in self._named_variables().items():
@@ -169,6 +176,12 @@ def assign_optimizers(
             raise unknown_name("player", player, names)
     optimizer = optimizer if set(optimizer) == set(names) else {**defaults(), **optimizer}
     chosen = {player: keras.optimizers.get(optimizer[player]) for player in names}
+    for player, chosen_one in chosen.items():
+        if isinstance(chosen_one, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
+                f"{player!r}. Pass the optimizer inside it: its inner_optimizer."
+            )
     if len({id(o) for o in chosen.values()}) < len(chosen):
         raise ValueError(
             "Two players have the same optimizer object, which cannot hold the moments of both. "

@@ -132,9 +132,11 @@ def _import_class(path, config):
     plugins only the one with this class, or those of the distribution that the file names.
     """
     name, target = config.get("registered_name"), f"{config.get('module')}:{config.get('class_name')}"
+    registered = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    if config.get("module") is None and registered is not None:  # of the script or notebook that is running
+        return
     if not all(isinstance(config.get(key), str) for key in ("module", "class_name")) or not isinstance(name, str):
         raise ValueError(f"{path} does not say which class its model is of. It is not a genzoo model.")
-    registered = keras.saving.get_registered_object(name)
     if registered is not None and path_of(registered) == target:
         return
     for spec in registry.all_specs().values():

@@ -131,6 +131,64 @@ def test_what_was_frozen_when_it_was_compiled_trains_again(images):
     assert any(moved(before, layer))
 
 
+def test_averaged_weights_leave_a_frozen_layer_alone_and_fit_goes_on(images):
+    model = small("vae")
+    model.compile(keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.5))
+    fit(model, images)
+    model.encoder.trainable = False
+    model.encoder.set_weights([w + 1 for w in model.encoder.get_weights()])
+    before = weights(model.encoder), weights(model.decoder)
+    fit(model, images)
+    fit(model, images)
+    assert not any(moved(before[0], model.encoder))
+    assert any(moved(before[1], model.decoder))
+
+
+def test_single_variables_may_be_frozen_and_batches_follow_too(images):
+    model = small("vae")
+    model.train_on_batch(images[0])
+    layer = next(layer for layer in flattened(model.encoder) if isinstance(layer, keras.layers.Dense))
+    layer.kernel.trainable = False
+    model.compile()
+    before = weights(layer)
+    model.train_on_batch(images[0])
+    fit(model, images)
+    assert moved(before, layer) == [False, True]
+    model.encoder.trainable = False
+    before = weights(model.encoder)
+    model.train_on_batch(images[0])
+    assert not any(moved(before, model.encoder))
+
+
+def test_a_layer_whose_config_cannot_be_had_trains(images):
+    class Odd(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+        def get_config(self):
+            raise ValueError("none")
+
+    class WithOdd(type(small("vae"))):
+        def build_networks(self, image_shape):
+            super().build_networks(image_shape)
+            self.odd = Odd()
+
+    fit(WithOdd(**{**small("vae").get_config(), "name": "odd"}), images)
+
+
+def test_a_model_is_built_for_one_shape():
+    model = small("vae")
+    model.build((None, 8, 8, 1))
+    model.build((None, 8, 8, 1))
+    with pytest.raises(ValueError, match=r"built for images of shape \(8, 8, 1\)\. Received: \(4, 4, 1\)"):
+        model.build((None, 4, 4, 1))
+
+
+def test_an_optimizer_that_scales_for_float16_is_refused():
+    with pytest.raises(ValueError, match=r"LossScaleOptimizer.*'autoencoder'.*inner_optimizer"):
+        small("vae").compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()))
+
+
 def test_a_model_with_an_optimizer_for_every_player_needs_no_defaults():
     class Bare(type(small("vae"))):
         def default_optimizers(self):

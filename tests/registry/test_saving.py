@@ -217,3 +217,22 @@ def test_checkpoint_and_early_stopping_callbacks(images, tmp_path):
     assert len(history["loss"]) == 2
     best = genzoo.load(tmp_path / "best.keras")
     assert int(ops.convert_to_numpy(best.optimizer.iterations)) in (1, 2)
+
+
+def test_a_class_of_the_running_script_is_loaded_there(tmp_path):
+    run_python(
+        """
+        import sys, keras, numpy as np, genzoo
+        from genzoo.models.vae import VAE
+
+        @keras.saving.register_keras_serializable("mine")
+        class Mine(VAE):
+            pass
+
+        model = Mine(latent_dim=2, hidden_dim=4, seed=0)
+        model.build((None, 8, 8, 1))
+        model.save(sys.argv[1])
+        assert type(genzoo.load(sys.argv[1])) is Mine
+        """,
+        tmp_path / "mine.keras",
+    )
