@@ -345,10 +345,14 @@ def test_a_comparison_waits_for_the_other_claim(root, row):
     assert second["last"]["value"] == pytest.approx(-model.log_likelihood(images, 1, seed=5).mean())
 
 
+OTHER = "jax" if keras.config.backend() != "jax" else "torch"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"backend": "theano"}, r"was begun on theano. Received: backend .* Go on with --backend theano"),
+        ({"backend": OTHER}, rf"was begun on {OTHER}. Received: backend .* Go on with --backend {OTHER}"),
+        ({"backend": "theano"}, r"run.json is damaged \(Unknown `backend`. Received: 'theano'"),
         (
             {"learning_rate": 0.5, "seed": 9},
             r"differs from claim 'tiny' in its learning_rate, seed. Choose another --out",
