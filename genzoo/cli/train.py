@@ -53,8 +53,8 @@ def resume(directory: Path, epochs: int | None, restart: bool = False) -> None:
         if restart:
             run.restart()
         model, epochs = run.model(), epochs or run.asked.epochs
-        run.repair()
         if run.epochs_done >= epochs:
+            run.repair()  # which training begins with
             raise ValueError(
                 f"{directory} has {run.epochs_done} of {epochs} epochs already. Ask for more: "
                 f"--epochs {run.epochs_done + 10}"

@@ -57,7 +57,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.class_names = None if class_names is None else tuple(class_names)
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
-        self._order = (-1, np.empty(0, "int64"))
+        self._order: tuple = None, None  # the key of an epoch, and its order
 
     def __len__(self) -> int:
         return self._steps
@@ -87,14 +87,7 @@ class ImageBatches(keras.utils.PyDataset):
     ) -> "ImageBatches":
         """The same data for a model that has made ``first_step`` steps already."""
         batch_size = self.batch_size if batch_size is None else batch_size
-        return ImageBatches(
-            self.images, self.labels, batch_size, shuffle and self.shuffle, self.seed, first_step, endless,
-            self.class_names,
-        )  # fmt: skip
-
-    def start_after(self, first_step: int) -> None:
-        """Makes so many training steps precede the first epoch."""
-        self.first_step, self._order = first_step, (-1, np.empty(0, "int64"))
+        return self._like(self.images, self.labels, batch_size, shuffle, first_step=first_step, endless=endless)
 
     def split(self, fraction: float) -> tuple["ImageBatches", "ImageBatches"]:
         """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
@@ -104,20 +97,26 @@ class ImageBatches(keras.utils.PyDataset):
                 f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)}."
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
-        parts = (self.images[:cut], labels[0], self.shuffle), (self.images[cut:], labels[1], False)
-        train, validation = (
-            ImageBatches(x, y, self.batch_size, shuffle, self.seed, class_names=self.class_names)
-            for x, y, shuffle in parts
+        validation = ImageBatches(
+            self.images[cut:], labels[1], self.batch_size, False, self.seed, class_names=self.class_names
         )
-        return train, validation
+        return self._like(self.images[:cut], labels[0], self.batch_size), validation
+
+    def _like(self, images, labels, batch_size, shuffle=True, **options):
+        """The same kind of batches of other data."""
+        options["class_names"] = self.class_names
+        return ImageBatches(images, labels, batch_size, shuffle and self.shuffle, self.seed, **options)
 
     def _order_of(self, epoch):
-        if not self.shuffle:
-            return np.arange(len(self.images))
-        if self._order[0] != epoch:
-            key = [self.seed, self.first_step + epoch * self._steps]
-            self._order = (epoch, np.random.default_rng(key).permutation(len(self.images)))
+        key = self.seed, self.first_step + epoch * self._steps
+        if self._order[0] != key:
+            generator = np.random.default_rng(key)
+            self._order = key, self._drawn(generator.permutation if self.shuffle else np.asarray)
         return self._order[1]
+
+    def _drawn(self, permuted):
+        """The images of an epoch in order: their indices, put in an order by ``permuted``."""
+        return permuted(np.arange(len(self.images)))
 
 
 def is_array(x: Any) -> bool:

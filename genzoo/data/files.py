@@ -32,8 +32,9 @@ def folder(path: Path, split: str, size, reader: Reader) -> Found:
         one_size(images, lambda i: listing.images[i])
     reader.finish()
     # A class has the same id in every part, also in a part that lacks other classes.
-    parts = [root] if root is path else folders(path)
-    classes = sorted({file.relative_to(part).parent for part in parts for file in listed(part).images})
+    others = [] if root is path else [part for part in folders(path) if part != root]
+    files = {root: listing.images, **{part: listed(part).images for part in others}}
+    classes = sorted({file.relative_to(part).parent for part, found in files.items() for file in found})
     images = np.stack(alike(images, listing.images))
     if len(classes) < 2:
         return Found(images)

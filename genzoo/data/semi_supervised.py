@@ -49,40 +49,18 @@ class SemiSupervisedBatches(ImageBatches):
         self._labelled_size = min(max(round(labelled_fraction * self.batch_size), 1), self.batch_size - 1)
         self._steps = -(-len(self._groups[1]) // (self.batch_size - self._labelled_size))
 
-    def resumed(
-        self,
-        first_step: int,
-        batch_size: int | None = None,
-        shuffle: bool = True,
-        endless: bool = False,
-    ) -> "SemiSupervisedBatches":
-        """The same data for a model that has made ``first_step`` steps already."""
-        batch_size = self.batch_size if batch_size is None else batch_size
-        return self._like(self.images, self.labels, batch_size, shuffle, first_step=first_step, endless=endless)
+    def _like(self, images, labels, batch_size, shuffle=True, **options):
+        shuffle, options["class_names"] = shuffle and self.shuffle, self.class_names
+        return type(self)(images, labels, batch_size, self.labelled_fraction, shuffle, self.seed, **options)
 
-    def split(self, fraction: float) -> tuple["SemiSupervisedBatches", ImageBatches]:
-        """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
-        train, validation = super().split(fraction)
-        return self._like(train.images, train.labels, self.batch_size), validation
-
-    def _like(self, images, labels, batch_size, shuffle=True, **kwargs):
-        shuffle = shuffle and self.shuffle
-        kwargs["class_names"] = self.class_names
-        return type(self)(images, labels, batch_size, self.labelled_fraction, shuffle, self.seed, **kwargs)
-
-    def _order_of(self, epoch):
-        if self._order[0] != epoch:
-            key = [self.seed, self.first_step + epoch * self._steps]
-            permuted = np.random.default_rng(key).permutation if self.shuffle else np.asarray
-            labelled, unlabelled = self._groups
-            size = self._labelled_size
-            rounds = -(-self._steps * size // len(labelled))
-            labelled = np.concatenate([permuted(labelled) for _ in range(rounds)])[: self._steps * size]
-            # Batch after batch, each with its labelled images first.
-            starts = np.arange(0, self._steps * (self.batch_size - size), self.batch_size - size)
-            order = np.insert(permuted(unlabelled), np.repeat(starts, size), labelled)
-            self._order = (epoch, order)
-        return self._order[1]
+    def _drawn(self, permuted):
+        labelled, unlabelled = self._groups
+        size = self._labelled_size
+        rounds = -(-self._steps * size // len(labelled))
+        labelled = np.concatenate([permuted(labelled) for _ in range(rounds)])[: self._steps * size]
+        # Batch after batch, each with its labelled images first.
+        starts = np.arange(0, self._steps * (self.batch_size - size), self.batch_size - size)
+        return np.insert(permuted(unlabelled), np.repeat(starts, size), labelled)
 
 
 def semi_supervised(

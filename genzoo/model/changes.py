@@ -38,8 +38,7 @@ class Changes(Part):
 
     def trainable_flags(self) -> dict[str, list[bool]]:
         """By network that a player moves, whether each layer in it is trainable, the network itself first."""
-        networks = dict.fromkeys(name for names in self.players.values() for name in names)
-        return {name: [layer.trainable for layer in flattened(getattr(self, name))] for name in networks}
+        return {name: [layer.trainable for layer in flattened(getattr(self, name))] for name in self._moved()}
 
     def set_trainable_flags(self, flags: dict[str, list[bool]]) -> None:
         """Sets what ``trainable_flags`` has read of a model of the same layers."""
@@ -58,13 +57,16 @@ class Changes(Part):
     def _check_networks(self):
         """Refuses weights that the optimizers were not made for."""
         known = {id(variable) for player in self.players for variable in self.optimizer.known_to(player)}
-        for networks in self.players.values():
-            for network in networks:
-                if any(id(variable) not in known for variable in getattr(self, network).trainable_variables):
-                    raise ValueError(
-                        f"The optimizers do not know all weights of `{network}`, which has got more that train since "
-                        "the model was compiled. Make optimizers for them: model.compile()."
-                    )
+        for name in self._moved():
+            if any(id(variable) not in known for variable in getattr(self, name).trainable_variables):
+                raise ValueError(
+                    f"The optimizers do not know all weights of `{name}`, which has got more that train since the "
+                    "model was compiled. Make optimizers for them: model.compile()."
+                )
+
+    def _moved(self):
+        """The names of the networks that players move, each once."""
+        return dict.fromkeys(name for names in self.players.values() for name in names)
 
 
 def _state_of(layer):

@@ -21,7 +21,7 @@ from genzoo.data.batches import (
 from genzoo.layers import flattened
 from genzoo.model.changes import Changes
 from genzoo.model.files import State
-from genzoo.model.inputs import Inputs
+from genzoo.model.inputs import Inputs, check_extent
 from genzoo.model.players import assign_optimizers
 from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
@@ -293,6 +293,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
                 data set, in its first batch); no data.
         """
         refuse_weights(kwargs)
+        check_extent(epochs, kwargs)
         images = self._as_images(x, y, batch_size)
         if validation_split:
             if images is None:
@@ -300,7 +301,8 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
             if validation_data is None:
                 images, validation_data = images.split(validation_split)
         endless = kwargs.get("steps_per_epoch") is not None
-        data, shuffle = self._training_data(x if images is None else images, batch_size, shuffle, endless, callbacks)
+        x = x if images is None else images
+        data, shuffle, callbacks = self._training_data(x, batch_size, shuffle, endless, callbacks)
         self.follow_changes()
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)

@@ -1,11 +1,12 @@
 """What a ``GenerativeModel`` trains on and is evaluated on: arrays and data sets, checked before anything is built."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops
 
-from genzoo import engine, validation
+from genzoo import engine
 from genzoo.data.batches import (
     ImageBatches,
     as_numpy,
@@ -18,29 +19,14 @@ from genzoo.data.batches import (
     split_batch,
 )
 from genzoo.model.part import Part
+from genzoo.validation import natural_number, positive_int
 
 
 class Inputs(Part):
     """From what a user passes to ``fit`` or ``evaluate`` to what Keras' own methods read."""
 
-    _batches = None
-
-    def fit(self, *args, epochs=1, steps_per_epoch=None, validation_steps=None, callbacks=None, **kwargs):
-        """Keras' ``fit``, which never ends with no steps or fewer, in the order that follows from the steps made."""
-        validation.natural_number("epochs", epochs)
-        steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
-        for name, value in steps.items():
-            if value is not None:
-                validation.positive_int(name, value)
-        if callbacks and self._batches is not None and not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [*keras.tree.flatten(callbacks), _Ordered(self._batches)]
-        try:
-            return super().fit(*args, epochs=epochs, callbacks=callbacks, **steps, **kwargs)
-        finally:
-            self._batches = None
-
     def _training_data(self, x, batch_size, shuffle, endless, callbacks):
-        """The data for Keras' ``fit``, and whether it shall shuffle them.
+        """The data for Keras' ``fit``, whether it shall shuffle them, and its callbacks.
 
         Callbacks with a method ``see_data`` are shown the images: all that are in memory, or the first batch.
 
@@ -52,15 +38,17 @@ class Inputs(Part):
             callbacks: those that were passed to ``fit``, or None.
         """
         if isinstance(x, ImageBatches):
-            seen = self._batches = x = x.resumed(self.steps_made, batch_size, shuffle, endless)
-            data, shuffle = engine.feed(x), False
+            seen = x.resumed(self.steps_made, batch_size, shuffle, endless)
+            data, shuffle = engine.feed(seen), False
         else:
             seen, data = self._checked(x)
             shuffle = shuffle and isinstance(data, keras.utils.PyDataset)  # Keras warns that it cannot shuffle others
         for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
             if hasattr(callback, "see_data"):
                 callback.see_data(seen)
-        return data, shuffle
+        if callbacks and isinstance(seen, ImageBatches) and not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*keras.tree.flatten(callbacks), _Ordered(seen)]
+        return data, shuffle, callbacks
 
     def _validation_data(self, data, batch_size):
         """The data for Keras' ``validation_data``, of any form that ``fit`` takes, and of pairs in a list or tuple."""
@@ -111,6 +99,19 @@ class Inputs(Part):
             self.compile()
 
 
+def check_extent(epochs: int, options: Mapping[str, Any]) -> None:
+    """Refuses a ``fit`` that would never end, or never begin.
+
+    Args:
+        epochs: how many.
+        options: of ``fit``, maybe with numbers of steps.
+    """
+    natural_number("epochs", epochs)
+    for name in ("steps_per_epoch", "validation_steps"):
+        if options.get(name) is not None:
+            positive_int(name, options[name])
+
+
 class _Ordered(keras.callbacks.Callback):
     """Where another callback has restored a model, such as ``BackupAndRestore``, the data go on from its steps."""
 
@@ -119,5 +120,4 @@ class _Ordered(keras.callbacks.Callback):
         self.batches = batches
 
     def on_train_begin(self, logs=None):
-        if self.model.steps_made != self.batches.first_step:
-            self.batches.start_after(self.model.steps_made)
+        self.batches.first_step = self.model.steps_made
