@@ -1,24 +1,18 @@
 """The example of posterior collapse: a causal decoder, and latents that annealing keeps."""
 
-import importlib.util
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from places import EXAMPLES
+from places import example
 
 import genzoo
 from genzoo.metrics import active_units
 
 
-@pytest.fixture(scope="module")
-def example():
-    path = EXAMPLES / "posterior_collapse.py"
-    spec = importlib.util.spec_from_file_location("posterior_collapse", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="example")
+def module():
+    return example("posterior_collapse")
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Conditional models draw what they are asked for: a classifier of real digits reads the labels back."""
 
-import runpy
-from types import SimpleNamespace
-
 import keras
+import places
 import pytest
-from places import EXAMPLES
 
 import genzoo
 
@@ -25,7 +22,7 @@ def test_every_conditional_gan_and_vae_is_trained_here():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_classifier_reads_the_label_that_was_asked_for(name, mnist_dir):
-    example = SimpleNamespace(**runpy.run_path(str(EXAMPLES / "digits_by_class.py")))
+    example = places.example("digits_by_class")
     config, size, epochs = TRAININGS[name]
     train = genzoo.data.load("mnist", "train", image_size=size, data_dir=mnist_dir)
     model = genzoo.get(name, seed=0, **config)

@@ -1,13 +1,10 @@
 """What the GAN family adds to the table: objectives, penalties, averages, spectral norms, labels, distributions."""
 
-import runpy
-from types import SimpleNamespace
-
 import keras
 import numpy as np
+import places
 import pytest
 from keras import ops
-from places import EXAMPLES
 from scipy import stats
 
 import genzoo
@@ -300,7 +297,7 @@ def test_projection_is_the_inner_product_of_an_embedding_and_the_features(images
 
 @pytest.fixture
 def toy():
-    return SimpleNamespace(**runpy.run_path(str(EXAMPLES / "toy_distributions.py")))
+    return places.example("toy_distributions")
 
 
 @pytest.mark.slow

@@ -1,19 +1,15 @@
 """The auxiliary deep generative model: its bounds against SciPy, labels and none in a batch, 100 labels on MNIST."""
 
-import runpy
-from types import SimpleNamespace
-
 import keras
 import numpy as np
+import places
 import pytest
 from keras import ops
-from places import EXAMPLES
 from scipy import stats
 from scipy.special import log_softmax, logsumexp
 
 import genzoo
 
-EXAMPLE = EXAMPLES / "hundred_labels.py"
 A, Y, Z = 3, 4, 2  # sizes of the auxiliary, of the classes, of z
 
 
@@ -171,7 +167,7 @@ def test_the_networks_are_the_papers():
 
 @pytest.mark.slow
 def test_a_hundred_labels_on_mnist(mnist_dir):
-    example = SimpleNamespace(**runpy.run_path(str(EXAMPLE)))
+    example = places.example("hundred_labels")
     train, test = (genzoo.data.load("mnist", split, data_dir=mnist_dir) for split in ("train", "test"))
     model = genzoo.get("adgm", seed=0, alpha=300.0)
     batches = genzoo.data.semi_supervised(train, num_labelled=100, batch_size=120, labelled_fraction=1 / 6)

@@ -1,13 +1,11 @@
 """LAPGAN: the pyramid, levels that train alone, sampling from coarse to fine."""
 
-import importlib.util
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from PIL import Image
-from places import EXAMPLES
+from places import example
 from scipy import stats
 
 import genzoo
@@ -155,13 +153,9 @@ def test_convolutions_are_the_authors_and_the_coarsest_level_is_goodfellows():
     assert model.discriminator_2.count_params() == 49 * 1200 + 1200 + 240 * 1200 + 1200 + 241
 
 
-@pytest.fixture(scope="module")
-def example():
-    path = EXAMPLES / "lapgan_pyramid.py"
-    spec = importlib.util.spec_from_file_location("lapgan_pyramid", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="example")
+def module():
+    return example("lapgan_pyramid")
 
 
 def test_the_examples_digits_grow_into_samples(example):

@@ -1,19 +1,15 @@
 """The semi-supervised GAN: its two losses against NumPy, labels and none in a batch, and 100 labels on MNIST."""
 
 import itertools
-import runpy
-from types import SimpleNamespace
 
 import keras
 import numpy as np
+import places
 import pytest
 from keras import ops
-from places import EXAMPLES
 from scipy.special import log_softmax, softmax
 
 import genzoo
-
-EXAMPLE = EXAMPLES / "hundred_labels.py"
 
 
 def small(**config):
@@ -163,7 +159,7 @@ def test_the_networks_are_the_papers():
 
 @pytest.mark.slow
 def test_a_hundred_labels_on_mnist(mnist_dir):
-    example = SimpleNamespace(**runpy.run_path(str(EXAMPLE)))
+    example = places.example("hundred_labels")
     train, test = (genzoo.data.load("mnist", split, data_dir=mnist_dir) for split in ("train", "test"))
     model = genzoo.get("ssgan", seed=0, hidden_dim=250)
     batches = genzoo.data.semi_supervised(train, num_labelled=100, batch_size=110, labelled_fraction=1 / 11)
