@@ -11,6 +11,7 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.annotations import Tensor
+from genzoo.validation import non_negative, positive
 
 
 def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
@@ -28,6 +29,7 @@ def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
     Returns:
         Tensor ``(batch,)``, in nats per image.
     """
+    _check_sizes(x, logits)
     x, logits = _flat(x), _flat(ops.cast(logits, "float32"))  # pixels in a row: XLA vectorises no axis of length 1
     return ops.sum(ops.softplus(logits) - x * logits, axis=1)
 
@@ -85,6 +87,7 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         Tensor ``(batch,)``, in nats per example.
     """
+    _check_sizes(x, mean)
     mean, log_variance = ops.cast(mean, "float32"), ops.cast(log_variance, "float32")
     squares = ops.square(x - mean) * ops.exp(-log_variance)
     return 0.5 * _sum_per_example(squares + log_variance + math.log(2.0 * math.pi))
@@ -100,6 +103,7 @@ def standard_normal_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         Tensor of the same shape, in nats; its sum over the latents is the divergence of the whole.
     """
+    _check_sizes(mean, log_variance)
     mean, log_variance = ops.cast(mean, "float32"), ops.cast(log_variance, "float32")
     return 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
 
@@ -116,7 +120,7 @@ def free_bits(kl: Tensor, minimum: float) -> Tensor:
     Returns:
         Scalar tensor, in nats per image.
     """
-    return ops.sum(ops.maximum(ops.mean(kl, axis=0), minimum))
+    return ops.sum(ops.maximum(ops.mean(kl, axis=0), non_negative("minimum", minimum)))
 
 
 def log_mean_exp(log_weights: Tensor) -> Tensor:
@@ -144,6 +148,7 @@ def discriminator_cross_entropy(real_logits: Tensor, fake_logits: Tensor, real_t
     """
     real_logits, fake_logits = ops.cast(real_logits, "float32"), ops.cast(fake_logits, "float32")
     real = ops.softplus(-real_logits)
+    _check_target(real_target)
     if real_target != 1.0:
         real = real + (1.0 - real_target) * real_logits
     return ops.mean(real) + ops.mean(ops.softplus(fake_logits))
@@ -169,6 +174,7 @@ def generator_cross_entropy(fake_logits: Tensor) -> Tensor:
 def discriminator_least_squares(real_logits: Tensor, fake_logits: Tensor, real_target: float = 1.0) -> Tensor:
     r"""$\frac12 (D(x) - b)^2 + \frac12 D(G(z))^2$ with $b$ = ``real_target``, averaged (Mao et al. 2017)."""
     real_logits, fake_logits = ops.cast(real_logits, "float32"), ops.cast(fake_logits, "float32")
+    _check_target(real_target)
     return 0.5 * (ops.mean(ops.square(real_logits - real_target)) + ops.mean(ops.square(fake_logits)))
 
 
@@ -252,6 +258,18 @@ def dragan_penalty(critic: Callable, real: Tensor, noise: Tensor, mix: Tensor) -
         Scalar tensor.
     """
     return ops.mean(ops.square(_slope(critic, real + 0.5 * mix * ops.std(real) * noise) - 1.0))
+
+
+def _check_target(real_target):
+    if positive("real_target", real_target) > 1:
+        raise ValueError(f"`real_target` must be at most 1. Received: {real_target=}")
+
+
+def _check_sizes(x, other):
+    """Refuses examples of another size, which would be broadcast to a sum over other numbers."""
+    sizes = [math.prod(tensor.shape[1:]) for tensor in (x, other) if None not in tensor.shape[1:]]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"Expected tensors of one shape. Received: {tuple(x.shape)} and {tuple(other.shape)}")
 
 
 def _slope(critic, x):

@@ -7,6 +7,7 @@ length in steps, and returns a float32 scalar tensor in [0, 1].
 from keras import ops
 
 from genzoo.annotations import Tensor
+from genzoo.validation import positive_int
 
 
 def constant(step: Tensor, steps: int) -> Tensor:
@@ -16,7 +17,7 @@ def constant(step: Tensor, steps: int) -> Tensor:
 
 def linear(step: Tensor, steps: int) -> Tensor:
     """From 0 to 1 in ``steps`` steps, then 1 (Sønderby et al. 2016; the capacity of Burgess et al. 2018)."""
-    return ops.minimum(ops.cast(step, "float32") / steps, 1.0)
+    return ops.minimum(ops.cast(step, "float32") / positive_int("steps", steps), 1.0)
 
 
 def sigmoid(step: Tensor, steps: int) -> Tensor:
@@ -24,11 +25,12 @@ def sigmoid(step: Tensor, steps: int) -> Tensor:
 
     The logistic curve of Bowman et al. (2016).
     """
-    return ops.sigmoid(12.0 * (ops.cast(step, "float32") / steps - 0.5))
+    return ops.sigmoid(12.0 * (ops.cast(step, "float32") / positive_int("steps", steps) - 0.5))
 
 
 def cyclical(step: Tensor, steps: int) -> Tensor:
     """In every cycle of ``steps`` steps from 0 to 1 in the first half, then 1 (Fu et al. 2019, R = 0.5)."""
+    steps = positive_int("steps", steps)
     return ops.minimum(2.0 * ops.cast(step % steps, "float32") / steps, 1.0)
 
 

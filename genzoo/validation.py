@@ -1,9 +1,11 @@
 """Checks on arguments: each returns the value, or raises a ``ValueError`` that names the argument."""
 
 import math
+import os
 import secrets
 from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar
 
 from genzoo.errors import unknown_name
@@ -58,6 +60,20 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def text(name: str, value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` must be a string. Received: {name}={_short(value)}")
+    return value
+
+
+def path(name: str, value: Any) -> Path:
+    """A path, as a string or ``os.PathLike``."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError(f"`{name}` must be a path. Received: {name}={_short(value)}")
+    return Path(value)
+
+
 def needs(name: str, value: Any, *, default: Any, what: str, given: bool) -> None:
     """Raises an error for an option that was set although what it belongs to is not in use."""
     if value != default and not given:
@@ -74,6 +90,10 @@ def choice(name: str, value: Name, known: Iterable[Name]) -> Name:
     if value not in known:
         raise unknown_name(f"`{name}`", value, [k for k in known if k is not None])
     return value
+
+
+def _short(value):
+    return repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}..."
 
 
 def _is_number(value):

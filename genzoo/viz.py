@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from genzoo import validation
 from genzoo.annotations import Array
 from genzoo.extras import extra_module
 from genzoo.files import written
+from genzoo.validation import natural_number, positive_int
 
 
 def image_grid(images: Array, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
@@ -29,6 +31,8 @@ def image_grid(images: Array, columns: int | None = None, padding: int = 2, min_
     >>> image_grid(np.zeros((6, 28, 28, 1)), columns=3, min_size=28).shape
     (62, 92)
     """
+    columns = None if columns is None else positive_int("columns", columns)
+    padding, min_size = natural_number("padding", padding), natural_number("min_size", min_size)
     images = _uint8(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"Expected images (n, height, width, 1 or 3), n at least 1. Received: shape {images.shape}")
@@ -71,7 +75,12 @@ def save_image(path: str | os.PathLike[str], image: np.ndarray) -> Path:
     """Writes a uint8 array as a picture in the format of the path's suffix, beside its place and then renamed."""
     from PIL import Image
 
-    path = Path(path)
+    path, image = validation.path("path", path), np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim not in (2, 3):
+        raise ValueError(
+            "Expected a picture, uint8 (height, width) or (height, width, channels), as image_grid gives it. "
+            f"Received: {image.dtype} of shape {image.shape}"
+        )
     if path.suffix.lower() not in Image.registered_extensions():
         raise ValueError(f"The suffix decides the picture's format, such as grid.png. Received: {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,4 +111,8 @@ def loss_curves(history: dict[str, list[float]]) -> Any:
 
 def _uint8(images):
     images = np.asarray(images)
+    if images.dtype.kind in "OSUMmc" or images.ndim == 0:
+        raise ValueError(f"Expected images, uint8 or numbers in [0, 1]. Received: {images.dtype} of {images.shape}")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise ValueError("Expected finite images. Received: NaN or infinity.")
     return images if images.dtype == np.uint8 else np.round(255 * np.clip(images, 0, 1)).astype("uint8")

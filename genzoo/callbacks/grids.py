@@ -1,13 +1,14 @@
 """Pictures while a model trains. The callbacks use only the model's verbs."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from genzoo import viz
+from genzoo import validation, viz
 from genzoo.annotations import Array
+from genzoo.validation import natural_number, positive_int
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -25,7 +26,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(self, directory: str | os.PathLike[str], n: int = 64, seed: int = 0):
         super().__init__()
-        self.directory, self.n, self.seed = Path(directory), n, seed
+        self.directory = validation.path("directory", directory)
+        self.n, self.seed = positive_int("n", n), natural_number("seed", seed)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         grid = viz.image_grid(self.model.sample(self.n, seed=self.seed))
@@ -49,7 +51,13 @@ class TranslationGrid(keras.callbacks.Callback):
 
     def __init__(self, directory: str | os.PathLike[str], x: Array, y: Array, seed: int = 0):
         super().__init__()
-        self.directory, self.x, self.y, self.seed = Path(directory), x, y, seed
+        if np.shape(x) != np.shape(y) or np.ndim(x) != 4:
+            raise ValueError(
+                "Expected images (n, height, width, channels), and as many targets of that shape. Received: "
+                f"{np.shape(x)} and {np.shape(y)}"
+            )
+        self.directory, self.seed = validation.path("directory", directory), natural_number("seed", seed)
+        self.x, self.y = x, y
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         grid = viz.rows(self.x, self.model.translate(self.x, seed=self.seed), self.y)

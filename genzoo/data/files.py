@@ -8,6 +8,7 @@ import numpy as np
 
 from genzoo.data.listing import folders, listed, say
 from genzoo.data.pictures import Reader
+from genzoo.validation import positive_int
 
 
 class Found(NamedTuple):
@@ -98,4 +99,10 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def height_and_width(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """``image_size`` as ``(height, width)``; None stays None."""
-    return (image_size, image_size) if isinstance(image_size, int) else image_size
+    if image_size is None:
+        return None
+    sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(sides) != 2:
+        raise ValueError(f"`image_size` must be one side, or height and width. Received: image_size={image_size!r}")
+    height, width = (positive_int("image_size", side) for side in sides)
+    return height, width

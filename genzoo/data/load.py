@@ -1,5 +1,7 @@
 """``load``: one function for every source."""
 
+import math
+import os
 import zlib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from genzoo.data import files, named
 from genzoo.data.batches import ImageBatches, check_images
 from genzoo.data.pictures import Reader
 from genzoo.data.tables import is_table, table
-from genzoo.validation import natural_number, needs
+from genzoo.validation import natural_number, needs, text
 
 
 def load(
@@ -63,7 +65,7 @@ def load(
     >>> digits.images.shape, digits.images.dtype, sorted(set(digits.labels.tolist()))
     ((1438, 8, 8, 1), dtype('uint8'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    shuffle = split.startswith("train") if shuffle is None else shuffle
+    shuffle = text("split", split).startswith("train") if shuffle is None else shuffle
     size = files.height_and_width(image_size)
     found = _found(name_or_path, split, size, data_dir, Reader(background, white), {"image": image, "label": label})
     if isinstance(found, files.Found):
@@ -107,11 +109,25 @@ def _prepared(name, images, size, binarise, split):
     except ValueError as error:
         name = name if isinstance(name, (str, Path)) else f"this {type(name).__name__}"
         raise ValueError(f"The images of {name} cannot be trained on. {error}") from error
-    if size is not None and images.shape[1:3] != tuple(size):
+    if size is not None and images.shape[1:3] != size:
+        _check_fits_in_memory(images, size)
         images = np.stack([files.resized(image, size) for image in images])
     if binarise is not None:
         images = _binary(images, binarise, split)
     return images
+
+
+def _check_fits_in_memory(images, size):
+    needed = len(images) * math.prod(size) * images.shape[3] * images.itemsize
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return
+    if needed > memory:
+        raise ValueError(
+            f"{len(images)} images of {size[0]}x{size[1]} take {needed / 2**30:.0f} GiB, and this machine has "
+            f"{memory / 2**30:.0f}. Choose a smaller image_size, or a part of the data."
+        )
 
 
 def _binary(images, binarise, split):

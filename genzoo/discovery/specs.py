@@ -45,7 +45,13 @@ def load_target(target: Any) -> Any:
     if not isinstance(target, str):
         return target
     module, _, attribute = target.partition(":")
-    found = importlib.import_module(module)
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):  # not one that the module itself imports
+            told = f"There is no module {error.name!r} here. Received: {target!r}"
+            raise ModuleNotFoundError(told, name=error.name) from error
+        raise
     try:
         return functools.reduce(getattr, attribute.split("."), found)
     except AttributeError as error:

@@ -88,7 +88,9 @@ def _checked(metrics, arguments):
     """The names of metrics as a list, or None, and their arguments, if all of them are known."""
     arguments = dict(arguments or {})
     if metrics is not None:
-        metrics = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+        names = [metrics] if isinstance(metrics, str) else metrics
+        if not isinstance(names, Iterable) or not (metrics := list(dict.fromkeys(names))):
+            raise ValueError(f"Expected the names of metrics, or None for the usual ones. Received: {names!r}")
     for name in {*(metrics or []), *arguments}:
         scores.find(name, arguments.get(name, ()))
     return metrics, arguments
@@ -96,6 +98,8 @@ def _checked(metrics, arguments):
 
 def _evidence(model, real, labels, train, validation, settings):
     """The model beside its images, if they fit together."""
+    if not isinstance(model, GenerativeModel):
+        raise ValueError(f"Expected a genzoo model. Received: {type(model).__name__}")
     real, own_labels = _arrays(real)
     labels = own_labels if labels is None else np.asarray(labels)
     train, train_labels = (None, None) if train is None else _arrays(train)

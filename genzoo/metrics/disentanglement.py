@@ -88,6 +88,7 @@ def sap(codes: Array, factors: Mapping[str, Any], *, continuous: Iterable[str] =
     """
     values = {name: np.asarray(v) for name, v in factors.items()}
     codes, factors = _checked(codes, factors)
+    continuous = [continuous] if isinstance(continuous, str) else list(continuous)
     unknown = sorted(set(continuous) - set(factors))
     if unknown:
         raise ValueError(f"`continuous` must be names of factors, {sorted(factors)}. Received: {unknown}")

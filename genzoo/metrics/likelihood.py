@@ -142,6 +142,8 @@ def annealed_importance_sampling(
     Source: Neal, Annealed Importance Sampling, Statistics and Computing, 2001; Wu, Burda, Salakhutdinov and Grosse, On
     the Quantitative Analysis of Decoder-Based Generative Models, ICLR 2017.
     """
+    if not hasattr(model, "gaussian_prior"):
+        raise ValueError(f"Expected a genzoo model. Received: {type(model).__name__}")
     if not model.gaussian_prior:
         raise NotImplementedError(f"{type(model).__name__} has no standard normal prior to anneal from.")
     betas = _sigmoid_temperatures(positive_int("temperatures", temperatures))
@@ -229,7 +231,7 @@ def _log_densities(samples, x, sigmas, batch_size):
     if samples.shape[1] != x.shape[1]:
         raise ValueError(f"Expected images of one size. Received: {samples.shape[1]} and {x.shape[1]} pixels.")
     squares, found = np.sum(samples**2, axis=1), np.empty((len(sigmas), len(x)))
-    for start in range(0, len(x), batch_size):
+    for start in range(0, len(x), positive_int("batch_size", batch_size)):
         part = x[start : start + batch_size]
         distances = squares + np.sum(part**2, axis=1)[:, None] - 2.0 * part @ samples.T
         distances = np.maximum(distances, 0.0)
@@ -242,6 +244,8 @@ def _log_densities(samples, x, sigmas, batch_size):
 
 
 def _flat(images):
+    if images.ndim < 2 or images.dtype.kind in "OSUMmc":
+        raise ValueError(f"Expected images (n, ...). Received: {images.dtype} of shape {images.shape}")
     if len(images) == 0 or (images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1)):
         raise ValueError(f"Expected images, uint8 or float in [0, 1]. Received: {images.dtype} of shape {images.shape}")
     return images.reshape(len(images), -1).astype("float64") / (255.0 if images.dtype == np.uint8 else 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 
 from genzoo.annotations import Array
 from genzoo.extras import sklearn
-from genzoo.validation import positive_int
+from genzoo.validation import non_negative, positive_int
 
 
 def active_units(codes: Array, threshold: float = 0.01) -> int:
@@ -29,7 +29,7 @@ def active_units(codes: Array, threshold: float = 0.01) -> int:
         raise ValueError(f"Expected codes (n, latent_dim), n at least 2. Received: shape {codes.shape}")
     if not np.isfinite(codes).all():
         raise ValueError("Expected finite codes. Received: NaN or infinity. The model has diverged.")
-    return int(np.sum(codes.var(axis=0) > threshold))
+    return int(np.sum(codes.var(axis=0) > non_negative("threshold", threshold)))
 
 
 def knn_accuracy(train_codes: Array, train_labels: Array, codes: Array, labels: Array, *, k: int = 1) -> float:

@@ -4,13 +4,13 @@ import contextlib
 import inspect
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from genzoo import validation
 from genzoo.discovery import installed
 from genzoo.files import written
 from genzoo.model.part import Part
@@ -66,7 +66,7 @@ class State(Part):
             note: what JSON can hold, for ``genzoo.registry.loading.note`` to read in the file. The model that is loaded
                 from it has forgotten it.
         """
-        path = Path(filepath)
+        path = validation.path("filepath", filepath)
         if zipped is False or "://" in str(filepath):
             return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
         if path.suffix != ".keras":

@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import types
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 import keras
@@ -21,12 +22,12 @@ from genzoo.data.batches import (
 from genzoo.layers import flattened
 from genzoo.model.changes import Changes
 from genzoo.model.files import State
-from genzoo.model.inputs import Inputs, check_extent
+from genzoo.model.inputs import Inputs, check_extent, check_fit, check_verbose
 from genzoo.model.players import assign_optimizers
 from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
 from genzoo.model.verbs import Verbs
-from genzoo.validation import natural_number, refuse_weights
+from genzoo.validation import flag, natural_number, positive_int, refuse_weights
 
 # The validation data of the ``fit`` that is running, which Keras hands to ``evaluate`` after every epoch.
 _validated: contextvars.ContextVar[Any] = contextvars.ContextVar("genzoo_validation_data", default=None)
@@ -161,12 +162,13 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
 
     def build(self, input_shape: Sequence[Any]) -> None:
         """Makes networks and optimizer state for batches of shape ``(batch, height, width, channels)``."""
-        if len(input_shape) != 4 or None in input_shape[1:]:
+        sizes = input_shape[1:] if isinstance(input_shape, Sequence) and len(input_shape) == 4 else ()
+        if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise ValueError(
-                "Expected an input shape (batch, height, width, channels) with known sizes. "
-                f"Received: input_shape={tuple(input_shape)}"
+                "Expected an input shape (batch, height, width, channels) with known sizes, each at least 1. "
+                f"Received: input_shape={input_shape!r}"
             )
-        height, width, channels = map(int, input_shape[1:])
+        height, width, channels = map(int, sizes)
         image_shape = (height, width, channels)
         if self.image_shape is not None:
             if image_shape == self.image_shape:
@@ -215,6 +217,10 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
                 f"{type(self).__name__} brings its paper's loss and its own metrics. "
                 f"Received: loss={loss!r}, metrics={metrics!r}. Pass only an optimizer."
             )
+        positive_int("steps_per_execution", steps_per_execution)
+        flag("run_eagerly", run_eagerly)
+        if jit_compile != "auto":
+            flag("jit_compile", jit_compile)
         options = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
         made = self.steps_made
         super().compile(assign_optimizers(tuple(self.players), optimizer, self.default_optimizers), **options)
@@ -293,7 +299,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
                 data set, in its first batch); no data.
         """
         refuse_weights(kwargs)
-        check_extent(epochs, kwargs)
+        check_fit(epochs, verbose, callbacks, shuffle, kwargs)
         images = self._as_images(x, y, batch_size)
         if validation_split:
             if images is None:
@@ -323,6 +329,8 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
     ) -> Any:
         """Keras' ``evaluate``. Changes nothing, random state included, so the same call gives the same numbers."""
         refuse_weights(kwargs)
+        check_extent(kwargs)
+        check_verbose(verbose)
         if x is None or x is not _validated.get():  # which `fit` has prepared
             x = self._evaluation_data(x, y, batch_size)
         with self._random_state_kept(), engine.weights_kept(self):

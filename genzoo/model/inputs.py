@@ -1,6 +1,6 @@
 """What a ``GenerativeModel`` trains on and is evaluated on: arrays and data sets, checked before anything is built."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ from genzoo.data.batches import (
     split_batch,
 )
 from genzoo.model.part import Part
-from genzoo.validation import natural_number, positive_int
+from genzoo.validation import flag, natural_number, positive_int
 
 
 class Inputs(Part):
@@ -99,17 +99,34 @@ class Inputs(Part):
             self.compile()
 
 
-def check_extent(epochs: int, options: Mapping[str, Any]) -> None:
-    """Refuses a ``fit`` that would never end, or never begin.
-
-    Args:
-        epochs: how many.
-        options: of ``fit``, maybe with numbers of steps.
-    """
+def check_fit(epochs: int, verbose: Any, callbacks: Any, shuffle: bool, options: Mapping[str, Any]) -> None:
+    """Refuses arguments of ``fit`` that mean nothing to it; ``options`` are the others."""
     natural_number("epochs", epochs)
-    for name in ("steps_per_epoch", "validation_steps"):
+    check_verbose(verbose)
+    flag("shuffle", shuffle)
+    check_extent(options)
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return
+    for callback in keras.tree.flatten(callbacks):
+        if callback is not None and not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(f"`callbacks` must be a list of Keras' callbacks. Received: {callback!r} among them.")
+
+
+def check_extent(options: Mapping[str, Any]) -> None:
+    """Refuses numbers of steps and epochs, of ``fit`` or ``evaluate``, with which these never end or never begin."""
+    for name in ("steps", "steps_per_epoch", "validation_steps", "validation_batch_size"):
         if options.get(name) is not None:
             positive_int(name, options[name])
+    natural_number("initial_epoch", options.get("initial_epoch", 0))
+    every = options.get("validation_freq", 1)
+    for epoch in every if isinstance(every, Collection) else [every]:
+        positive_int("validation_freq", epoch)
+
+
+def check_verbose(verbose: Any) -> None:
+    """Refuses what Keras would take for the progress bar."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
 
 
 class _Ordered(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
 """One optimizer per named player, presented to Keras as the model's single ``optimizer``."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -169,14 +170,17 @@ def assign_optimizers(
     if optimizer is None:
         optimizer = {}
     elif not isinstance(optimizer, dict) or "class_name" in optimizer:
-        shared = keras.optimizers.get(optimizer)
+        shared = _optimizer(optimizer)
         optimizer = {player: shared.from_config(shared.get_config()) for player in names}
     for player in optimizer:
         if player not in names:
             raise unknown_name("player", player, names)
     optimizer = optimizer if set(optimizer) == set(names) else {**defaults(), **optimizer}
-    chosen = {player: keras.optimizers.get(optimizer[player]) for player in names}
+    chosen = {player: _optimizer(optimizer[player]) for player in names}
     for player, chosen_one in chosen.items():
+        rate = float(keras.ops.convert_to_numpy(chosen_one.learning_rate))
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"A learning rate is at least 0, and finite. Received: {rate} for {player!r}")
         if isinstance(chosen_one, keras.optimizers.LossScaleOptimizer):
             raise ValueError(
                 f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
@@ -188,3 +192,21 @@ def assign_optimizers(
             "Pass it alone (each player gets a copy), or one object per player."
         )
     return Players(chosen)
+
+
+def _optimizer(wanted):
+    """The optimizer, or the one of this name or config."""
+    try:
+        return keras.optimizers.get(wanted)
+    except ValueError as error:
+        if isinstance(wanted, str):
+            raise unknown_name("optimizer", wanted, _names_of_optimizers()) from error
+        if isinstance(wanted, Mapping):
+            raise
+        raise ValueError(f"Expected an optimizer of Keras, or its name. Received: {wanted!r}") from error
+
+
+def _names_of_optimizers():
+    kind = keras.optimizers.Optimizer
+    return [name.lower() for name, found in vars(keras.optimizers).items() if isinstance(found, type)
+            if issubclass(found, kind) and found is not kind]  # fmt: skip

@@ -312,13 +312,18 @@ class Verbs(SamplerVerbs):
         """Latents as they are, images through the encoder."""
         if "encoder" in self.tags and len(np.shape(z)) == 4:
             return self.encode(z, labels)
-        z = np.asarray(ops.convert_to_numpy(z), dtype="float32")
+        z = np.asarray(ops.convert_to_numpy(z))
+        if z.dtype.kind in "OSUMm":
+            raise ValueError(f"Expected latents of shape (n, {self.latent_dim}), numbers. Received: {z.dtype}")
+        z = z.astype("float32")
         if z.ndim != 2 or z.shape[1] != self.latent_dim or len(z) == 0:
             images = ", or a batch of images" if "encoder" in self.tags else ""
             one = " One alone is z[None]." if z.ndim in (1, 3) else ""
             raise ValueError(
                 f"Expected latents of shape (n, {self.latent_dim}){images}. Received: shape {z.shape}.{one}"
             )
+        if not np.isfinite(z).all():
+            raise ValueError("Expected finite latents. Received: NaN or infinity.")
         return z
 
     def _condition(self, labels, n):

@@ -48,9 +48,11 @@ def register(name: str, target: Any = None, *, config=None, tags=(), summary="")
     """
     if target is None:
         return lambda cls: register(name, cls, config=config, tags=tags, summary=summary) or cls
-    key = key_of(name)
-    if not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
         raise ValueError(f"A model's name is lowercase kebab, such as 'beta-vae'. Received: {name!r}")
+    key = key_of(name)
+    if not isinstance(target, str) and not callable(target):
+        raise ValueError(f"Expected a model's class, or 'package.module:Class'. Received: {target!r}")
     if not isinstance(target, str):
         tags = tags or getattr(target, "tags", ())
         summary = summary or summary_of(target.__doc__)
@@ -78,6 +80,8 @@ def list_models(pattern: str = "*", tags: Iterable[str] | str = ()) -> list[str]
     >>> genzoo.list_models("d*gan")
     ['dcgan']
     """
+    if not isinstance(pattern, str):
+        raise ValueError(f"Expected a shell pattern, such as '*gan*'. Received: {pattern!r}")
     wanted, pattern = {tags} if isinstance(tags, str) else set(tags), key_of(pattern)
     names = [
         name
@@ -99,6 +103,8 @@ def spec(name: str) -> ModelSpec:
         ValueError: there is none, or two plugins bring it.
         PluginError: the plugin that may bring it is broken.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"Expected a model's name. Received: {name!r}")
     if ":" in name:
         return ModelSpec(name, name)
     key = key_of(name)
@@ -154,9 +160,20 @@ def get(model: str | Mapping[str, Any], /, **config: Any) -> "GenerativeModel":
     cls = chosen.load()
     config = {**chosen.config, **config}
     check_options(chosen.name, cls, config)
-    instance = cls(**config)
+    instance = _made(model, cls, config)
     instance.compile()
     return instance
+
+
+def _made(name, make, config):
+    """A model of a class, or of a function that returns one."""
+    from genzoo.model import GenerativeModel
+
+    other = isinstance(make, type) and not issubclass(make, GenerativeModel)
+    model = make(**config) if callable(make) and not other else None
+    if not isinstance(model, GenerativeModel):
+        raise ValueError(f"{name!r} is no model. Expected a subclass of genzoo.GenerativeModel.")
+    return model
 
 
 def cite(name: str) -> None:

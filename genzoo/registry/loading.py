@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from genzoo import registry
+from genzoo import registry, validation
 from genzoo.discovery import installed
 from genzoo.discovery.specs import load_target, path_of
 from genzoo.files import LARGEST_JSON, read_json_object
@@ -30,7 +30,7 @@ def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
         ValueError: the file is truncated or is not a genzoo model, or the plugin that its model needs is not installed.
         genzoo.errors.PluginError: that plugin is broken.
     """
-    path = Path(path)
+    path = validation.path("path", path)
     if path.is_dir() and (path / "run.json").exists():
         with contextlib.suppress(ValueError):  # the model's file says itself what is missing
             _import_by_name(read_json_object(path / "run.json"))
