@@ -17,6 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="genzoo-jax-")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+# What tests decode is not kept for anybody else.
+if "GENZOO_CACHE" not in os.environ:
+    os.environ["GENZOO_CACHE"] = tempfile.mkdtemp(prefix="genzoo-cache-")
+    atexit.register(shutil.rmtree, os.environ["GENZOO_CACHE"], ignore_errors=True)
 # These models are small: XLA's optimisations cost more than they save.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Nor are its fusion emitters worth the wait, two thirds of it. Later jaxlibs end a process that turns them off.

@@ -37,7 +37,7 @@ class ADGM(GenerativeModel):
     the images that it is about, and 0 where there are none of those.
 
     Args:
-        num_classes: how many.
+        num_classes: how many; by default as many as the data have.
         latent_dim: size of z.
         auxiliary_dim: size of a.
         hidden_dim: width of the two hidden layers of each of the five networks.
@@ -50,7 +50,7 @@ class ADGM(GenerativeModel):
     >>> x, y = np.zeros((4, 28, 28, 1), "uint8"), np.array([7, -1, -1, -1])
     >>> history = model.fit(x, y, verbose=0)
     >>> model.classify(x).shape, model.sample(2, labels=7).shape, model.encode(x, labels=[7, 0, 1, 2]).shape
-    ((4, 10), (2, 28, 28, 1), (4, 100))
+    ((4, 8), (2, 28, 28, 1), (4, 100))
 
     Deviations:
         1. No batch normalisation. The authors' code has it in every hidden layer, but for its first commits; so has
@@ -84,7 +84,7 @@ class ADGM(GenerativeModel):
 
     def __init__(
         self,
-        num_classes: int = 10,
+        num_classes: int | None = None,
         latent_dim: int = 100,
         auxiliary_dim: int = 100,
         hidden_dim: int = 500,
@@ -92,7 +92,7 @@ class ADGM(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_classes = positive_int("num_classes", num_classes)
+        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.auxiliary_dim = positive_int("auxiliary_dim", auxiliary_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)

@@ -72,7 +72,7 @@ class SSGAN(GenerativeModel):
     discriminator as it trains, noise included, in ``fit``; of ``classify`` in ``evaluate``. It is 0 where none has one.
 
     Args:
-        num_classes: K.
+        num_classes: K; by default as many as the data have.
         latent_dim: size of z, uniform in [0, 1).
         hidden_dim: width of the discriminator's first layer; its others have 1/2, 1/4, 1/4, 1/4, the generator's 1/2.
         unlabelled_weight: factor of the two unsupervised terms.
@@ -85,7 +85,7 @@ class SSGAN(GenerativeModel):
     >>> x, y = np.zeros((4, 28, 28, 1), "uint8"), np.array([7, -1, -1, -1])
     >>> history = model.fit(x, y, verbose=0)
     >>> model.classify(x).shape, model.sample(2, seed=0).shape
-    ((4, 10), (2, 28, 28, 1))
+    ((4, 8), (2, 28, 28, 1))
 
     Deviations:
         1. Networks and settings are those of the authors' code for MNIST (784-1000-500-250-250-250-10), for images of
@@ -112,7 +112,7 @@ class SSGAN(GenerativeModel):
 
     def __init__(
         self,
-        num_classes: int = 10,
+        num_classes: int | None = None,
         latent_dim: int = 100,
         hidden_dim: int = 1000,
         unlabelled_weight: float = 1.0,
@@ -120,7 +120,7 @@ class SSGAN(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_classes = positive_int("num_classes", num_classes)
+        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.unlabelled_weight = non_negative("unlabelled_weight", unlabelled_weight)

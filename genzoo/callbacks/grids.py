@@ -14,9 +14,11 @@ from genzoo.validation import natural_number, positive_int
 class SampleGrid(keras.callbacks.Callback):
     """Writes a grid of samples after every epoch, always from the same noise, so that pictures can be compared.
 
+    Of a model that takes labels each column is a class, as far as there is room for them.
+
     Args:
         directory: where ``epoch-001.png``, ``epoch-002.png``, ... go.
-        n: images per grid.
+        n: images per grid, at most.
         seed: seed of the noise.
 
     Example:
@@ -30,8 +32,16 @@ class SampleGrid(keras.callbacks.Callback):
         self.n, self.seed = positive_int("n", n), natural_number("seed", seed)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        grid = viz.image_grid(self.model.sample(self.n, seed=self.seed))
+        columns = columns_of(self.model, self.n)
+        n = self.n if columns is None else self.n // columns * columns
+        grid = viz.image_grid(self.model.sample(n, seed=self.seed), columns)
         viz.save_image(self.directory / f"epoch-{epoch + 1:03d}.png", grid)
+
+
+def columns_of(model: Any, n: int) -> int | None:
+    """How many images a row needs so that each column of ``model.sample(n)`` is a class; None where they are none."""
+    columns = len(model.trained_labels) if model.samples_by_label else 0
+    return columns if 1 < columns <= n else None
 
 
 class TranslationGrid(keras.callbacks.Callback):

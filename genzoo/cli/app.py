@@ -206,7 +206,7 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture to write.")] = Path("grid.png"),
     columns: Annotated[int | None, typer.Option(min=1, help="Images per row.", show_default="square")] = None,
-    label: Annotated[int | None, typer.Option(help="Class, of a conditional model.", show_default="all")] = None,
+    label: Annotated[str | None, typer.Option(help="Class: its name or number.", show_default="all")] = None,
     sampler: Annotated[
         str | None, typer.Option(help="Of latents: 'gaussian-mixture', ...", show_default="the prior")
     ] = None,
@@ -218,6 +218,8 @@ def sample(
     _use(backend or _backend_of(source, installed=True))
     _name(named)
     from genzoo import viz
+    from genzoo.callbacks.grids import columns_of
+    from genzoo.data.progress import telling
     from genzoo.experiments.runs import Run
     from genzoo.model import samplers
     from genzoo.registry import loading
@@ -226,8 +228,13 @@ def sample(
         samplers.check_name(sampler)
     model = loading.load(source, compile=False)
     if source.is_dir() and sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers:
-        model.fit_sampler(sampler, Run.open(source).data(model)[0])
-    viz.save_image(output, viz.image_grid(model.sample(n, labels=label, sampler=sampler, seed=seed), columns))
+        with telling():
+            images, _ = Run.open(source).data(model)
+        model.fit_sampler(sampler, images)
+    if label is None and columns is None:
+        columns = columns_of(model, n)
+    images = model.sample(n, labels=_label(label, model.class_names), sampler=sampler, seed=seed)
+    viz.save_image(output, viz.image_grid(images, columns))
     say(f"{n} images in {output}")
 
 
@@ -308,6 +315,14 @@ def _name(model):
         from genzoo.registry import loading
 
         loading.named_class(model)
+
+
+def _label(text, names):
+    """A class as the model takes it: its name, if there is one of that name, or its number."""
+    if text is not None and text not in (names or ()):
+        with contextlib.suppress(ValueError):
+            return int(text)
+    return text
 
 
 def _filled(option, value):

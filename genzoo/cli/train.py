@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from genzoo.cli.printing import console, say
+from genzoo.data.progress import telling
 from genzoo.errors import TrainingDiverged
 from genzoo.experiments.runs import Run, alone, free_directory, new_model
 from genzoo.experiments.training import Source, Training
@@ -77,7 +78,8 @@ def _check_data(asked, tags, data):
 
 def _fit(run, model, epochs):
     first, source = run.epochs_done + 1, run.asked.data
-    images, held_out = run.data(model)
+    with telling():
+        images, held_out = run.data(model)
     say(f"{run.asked.model} on {source.name}, {keras.backend.backend()}, into {run.directory}")
     stopped = run.train(model, images, epochs, held_out, verbose=1 if console.is_terminal else 2)
     done = run.epochs_done

@@ -12,19 +12,21 @@ import numpy as np
 
 from genzoo.annotations import Array, Data, Tensor
 from genzoo.data.checks import FORMS, as_numpy, check_channels, check_form, check_is_array, check_range
+from genzoo.data.pile import release
 from genzoo.data.tables import is_table, table
 from genzoo.validation import positive_int
 
 
 class ImageBatches(keras.utils.PyDataset):
-    """Images (and labels) held in memory, in batches whose order depends on a seed alone.
+    """Images (and labels) in memory, or in a file, in batches whose order depends on a seed alone.
 
     The order of an epoch follows from ``seed`` and from the number of training steps before it. ``fit`` reads
     that number from the model, so a run that is saved, loaded and continued sees the batches that it would have
     seen without the interruption.
 
     Args:
-        images: array ``(n, height, width, channels)``, uint8 in [0, 255], bool, or float in [0, 1].
+        images: array ``(n, height, width, channels)``, uint8 in [0, 255], bool, or float in [0, 1]; may be a map of a
+            file, as ``load`` makes it of more images than fit in memory.
         labels: array ``(n, ...)`` or None: class ids, or the second image of every pair.
         batch_size: images per batch; the last batch of an epoch may be smaller.
         shuffle: whether every epoch has an order of its own.
@@ -70,6 +72,7 @@ class ImageBatches(keras.utils.PyDataset):
         later, index = divmod(index, self._steps)
         chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
+        release(self.images)
         if images.dtype == np.float64:
             images = images.astype("float32")
         return (images,) if self.labels is None else (images, self.labels[chosen])
@@ -294,8 +297,11 @@ def check_targets(y, image_shape, model: str, whole: bool = True) -> None:
         )
 
 
-def check_labels(y: Array, ids: Sequence[int], model: str) -> np.ndarray:
-    """Raises an error for labels that are not class ids of the range; returns them as an int32 array ``(batch,)``."""
+def check_labels(y: Array, ids: Sequence[int] | None, model: str) -> np.ndarray:
+    """Raises an error for labels that are not class ids of the range; returns them as an int32 array ``(batch,)``.
+
+    Where ``ids`` is None, how many there are is not known.
+    """
     if y is None:
         raise ValueError(
             f"{model} needs labels. Received: none. "
@@ -303,12 +309,13 @@ def check_labels(y: Array, ids: Sequence[int], model: str) -> np.ndarray:
         )
     values = np.asarray(y if isinstance(y, (int, list, tuple, np.ndarray)) else keras.ops.convert_to_numpy(y))
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values  # as keras.datasets has them
-    expected = f"Expected: integer class ids of shape (batch,), from {ids[0]} to {ids[-1]}."
+    span = "from 0 on" if ids is None else f"from {ids[0]} to {ids[-1]}"
+    expected = f"Expected: integer class ids of shape (batch,), {span}."
     if values.ndim != 1 or values.dtype.kind not in "iu":
         hint = " Decode one-hot labels with y.argmax(1)." if values.ndim == 2 else ""
         hint = " Number the names: np.unique(y, return_inverse=True)[1]." if values.dtype.kind in "OSUT" else hint
         raise ValueError(f"{model} takes labels. {expected} Received: {values.dtype} of shape {values.shape}.{hint}")
-    if values.min() < ids[0] or values.max() > ids[-1]:
+    if ids is not None and (values.min() < ids[0] or values.max() > ids[-1]):
         raise ValueError(
             f"{model} takes labels. {expected} Received: ids from {values.min()} to {values.max()}. "
             "`num_classes` of the model says how many there are, from 0 on."

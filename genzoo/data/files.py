@@ -1,13 +1,16 @@
 """Folders of images and ``.npz`` files."""
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from genzoo.data.listing import folders, listed, say
+from genzoo.data import cache
+from genzoo.data.listing import folders, formats, listed
 from genzoo.data.pictures import Reader
+from genzoo.data.pile import say_grey
 from genzoo.validation import positive_int
 
 
@@ -19,28 +22,41 @@ class Found(NamedTuple):
     class_names: tuple[str, ...] | None = None
 
 
-def folder(path: Path, split: str, size, reader: Reader) -> Found:
+def folder(path: Path, split: str, size, reader: Reader, in_memory: bool | None = None) -> Found:
     """Images below a folder, sorted by path; each subfolder is a class. ``path/<split>`` is used where it exists."""
     root = path / split if (path / split).is_dir() else path
     if root is path and split != "train":
         raise ValueError(f"{path} has no subfolder {split!r}, so it is all 'train'. Received: split={split!r}")
     listing = listed(root)
     listing.require(root)
-    images = []
-    for file in listing.images:
-        image = reader.read(file)
-        images.append(image if size is None else resized(image, size))
-        one_size(images, lambda i: listing.images[i])
-    reader.finish()
+
+    def fill(pile):
+        fresh = Reader(reader.background, reader.white)
+        for file in listing.images:
+            image = fresh.read(file)
+            pile.add(image if size is None else resized(image, size))
+        fresh.finish()
+        return None, None
+
+    name = cache.key(root, listing.images.names, size=size, **_decoding(reader))
+    images, *_ = cache.kept(name, fill, len(listing.images), listing.images.__getitem__, root, in_memory)
     # A class has the same id in every part, also in a part that lacks other classes.
     others = [] if root is path else [part for part in folders(path) if part != root]
     files = {root: listing.images, **{part: listed(part).images for part in others}}
-    classes = sorted({file.relative_to(part).parent for part, found in files.items() for file in found})
-    images = np.stack(alike(images, listing.images))
+    folder_of = {part: [*map(os.path.dirname, found.names)] for part, found in files.items()}
+    class_of = {(part, name): Path(name).relative_to(part) for part, names in folder_of.items() for name in {*names}}
+    classes = sorted({*class_of.values()})
     if len(classes) < 2:
         return Found(images)
-    labels = [classes.index(file.relative_to(root).parent) for file in listing.images]
+    labels = [classes.index(class_of[root, name]) for name in folder_of[root]]
     return Found(images, np.array(labels, "int64"), tuple(name.as_posix() for name in classes))
+
+
+def _decoding(reader):
+    """What decides how an image file becomes pixels."""
+    import PIL
+
+    return {"background": reader.background, "white": reader.white, "pillow": PIL.__version__, "formats": formats()}
 
 
 def one_size(images, name) -> None:
@@ -57,8 +73,7 @@ def alike(images, names):
     grey = [i for i, image in enumerate(images) if image.shape[-1] == 1]
     if len(grey) in (0, len(images)):
         return images
-    count = "1 grey image becomes" if len(grey) == 1 else f"{len(grey)} grey images become"
-    say(f"{count} RGB beside {len(images) - len(grey)} in colour, such as {names[grey[0]]}.")
+    say_grey(len(grey), len(images), names[grey[0]])
     return [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
 
 

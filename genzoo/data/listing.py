@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,25 @@ HIDDEN = {
 }  # fmt: skip
 
 
+class Paths(Sequence[Path]):
+    """Paths, held as text: of many files that is a fraction of the memory."""
+
+    def __init__(self, names: Iterable[str]):
+        # By their parts, so that a folder's files stay together; no name holds this character.
+        self.names = sorted(names, key=lambda name: os.path.normcase(name).replace(os.sep, "\0"))
+
+    def __getitem__(self, i):
+        return [*map(Path, self.names[i])] if isinstance(i, slice) else Path(self.names[i])
+
+    def __len__(self):
+        return len(self.names)
+
+
 class Listing(NamedTuple):
     """The files below a folder, by path: images, and all others that are not hidden."""
 
-    images: list[Path]
-    others: list[Path]
+    images: Paths
+    others: Paths
 
     def require(self, root: Path) -> None:
         """Raises an error where there is no image; says which other files are left out."""
@@ -42,12 +56,12 @@ def listed(root: Path) -> Listing:
     to nothing counts by its name, so that reading it names it.
     """
     root, known = Path(root), suffixes()
-    listing = Listing([], [])
+    images, others = [], []
     above = frozenset(map(_identity, [root, *root.resolve().parents]))
-    for path in sorted(_files(root, above)):
-        readable = path.suffix.lower() in known and (path.is_file() or (path.is_symlink() and not path.exists()))
-        (listing.images if readable else listing.others).append(path)
-    return listing
+    for entry in _files(root, above):
+        readable = os.path.splitext(entry.name)[1].lower() in known and _is_file(entry)
+        (images if readable else others).append(entry.path)
+    return Listing(Paths(images), Paths(others))
 
 
 def folders(root: Path) -> list[Path]:
@@ -76,14 +90,22 @@ def say(message: str) -> None:
     warnings.warn(message, stacklevel=3)
 
 
-def _files(folder: Path, above: frozenset) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if _hidden(path.name):
-            continue
-        if not path.is_dir():
-            yield path
-        elif (identity := _identity(path)) not in above:
-            yield from _files(path, above | {identity})
+def _files(folder: str | Path, above: frozenset) -> Iterator[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _hidden(entry.name):
+                continue
+            if not os.path.isdir(entry.path) if entry.is_symlink() else not entry.is_dir():
+                yield entry
+            elif (identity := _identity(entry.path)) not in above:
+                yield from _files(entry.path, above | {identity})
+
+
+def _is_file(entry):
+    """Whether it can be read, or is a link to nothing."""
+    if entry.is_symlink():
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return entry.is_file()
 
 
 def _identity(folder):

@@ -1,5 +1,6 @@
 """``load``: one function for every source."""
 
+import contextlib
 import math
 import os
 import zlib
@@ -10,6 +11,7 @@ import numpy as np
 from genzoo.data import files, named
 from genzoo.data.batches import ImageBatches, check_images
 from genzoo.data.pictures import Reader
+from genzoo.data.progress import telling
 from genzoo.data.tables import is_table, table
 from genzoo.validation import natural_number, needs, text
 
@@ -28,6 +30,8 @@ def load(
     white: float | None = None,
     image: str | None = None,
     label: str | None = None,
+    in_memory: bool | None = None,
+    verbose: bool = False,
 ):
     """Images (and labels, where there are any) in batches.
 
@@ -49,10 +53,14 @@ def load(
         background: colour behind transparent pixels of image files: a name, ``"#rrggbb"``, a grey level or three.
         white: value that is white in image files of more than 8 bits, by default 65535, and 1 of floats.
         image, label: columns of a Hugging Face data set; by default found by what they hold, then by their names.
+        in_memory: whether decoded images are held in memory; False reads them from disk, batch by batch. By default
+            those that take up to a quarter of the machine's memory are.
+        verbose: whether to tell how far loading is, once it has taken two seconds.
 
     Returns:
-        A ``genzoo.data.ImageBatches``, or a ``tf.data.Dataset`` of dicts where the set does not fit in memory. Both go
-        into ``fit`` and ``evaluate``. Integer images that are all 0 or 1, such as ``"binarized_mnist"``, come as bool,
+        A ``genzoo.data.ImageBatches``, or a ``tf.data.Dataset`` of dicts for a TFDS store in tfrecord format of more
+        than 2 GB. Both go into ``fit`` and ``evaluate``, and have the ``class_names``. What was decoded is kept for
+        the next time (docs/data.md). Integer images that are all 0 or 1, such as ``"binarized_mnist"``, come as bool,
         files as a viewer shows them (docs/data.md). A warning says which files of a folder are left out.
 
     Raises:
@@ -67,16 +75,20 @@ def load(
     """
     shuffle = text("split", split).startswith("train") if shuffle is None else shuffle
     size = files.height_and_width(image_size)
-    found = _found(name_or_path, split, size, data_dir, Reader(background, white), {"image": image, "label": label})
+    reader, columns = Reader(background, white), {"image": image, "label": label}
+    with telling() if verbose else contextlib.nullcontext():
+        found = _found(name_or_path, split, size, data_dir, reader, columns, in_memory)
     if isinstance(found, files.Found):
         images = _prepared(name_or_path, found.images, size, binarise, split)
         return ImageBatches(images, found.labels, batch_size, shuffle, seed, class_names=found.class_names)
     if binarise is not None:
         raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
-    return (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
+    batches = (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
+    batches.class_names = found.class_names  # as Keras' own loaders name them
+    return batches
 
 
-def _found(name_or_path, split, size, data_dir, reader, columns):
+def _found(name_or_path, split, size, data_dir, reader, columns, in_memory):
     """A ``Found`` as its source has it, or a ``tf.data.Dataset`` where the images do not fit in memory."""
     if is_table(name_or_path):
         return table(name_or_path, split, size=size, reader=reader, **columns)
@@ -91,21 +103,22 @@ def _found(name_or_path, split, size, data_dir, reader, columns):
     if path.suffix == ".npz":
         return files.npz(path, split)
     if path.is_dir():
-        return files.folder(path, split, size, reader)
+        return files.folder(path, split, size, reader, in_memory)
     if path.exists():
         raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
     if path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
         raise FileNotFoundError(f"There is no file or folder {name_or_path}.")
-    return named.tfds_or_keras(name_or_path, split, size, data_dir)
+    return named.tfds_or_keras(name_or_path, split, size, data_dir, in_memory)
 
 
 def _prepared(name, images, size, binarise, split):
     """Checked images with a channel axis, in the size and kind that was asked for."""
     images = images[..., None] if np.ndim(images) == 3 else images
-    if images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
+    mapped = isinstance(images.base, np.memmap)  # checked when they were decoded: a look at all of it takes its time
+    if not mapped and images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
         images = images.astype(bool)
     try:
-        check_images(images)
+        check_images(images, whole=not mapped)
     except ValueError as error:
         name = name if isinstance(name, (str, Path)) else f"this {type(name).__name__}"
         raise ValueError(f"The images of {name} cannot be trained on. {error}") from error

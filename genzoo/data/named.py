@@ -1,14 +1,17 @@
 """Data sets by name: scikit-learn's digits, drawn sprites, TensorFlow Datasets, ``keras.datasets``."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from genzoo.data import cache
 from genzoo.data.files import Found, resized
 from genzoo.data.sprites import SHAPES, sprites
 from genzoo.errors import unknown_name
@@ -33,7 +36,9 @@ def digits(split: str) -> Found:
 OFFLINE = {"digits": digits, "sprites": lambda split: Found(*sprites(split), SHAPES)}
 
 
-def tfds_or_keras(name: str, split: str, size: tuple[int, int] | None, data_dir: str | None) -> Any:
+def tfds_or_keras(
+    name: str, split: str, size: tuple[int, int] | None, data_dir: str | None, in_memory: bool | None = None
+) -> Any:
     """Reads a store of TFDS, which TensorFlow can prepare where there is none yet, or else ``keras.datasets``.
 
     Returns:
@@ -42,11 +47,16 @@ def tfds_or_keras(name: str, split: str, size: tuple[int, int] | None, data_dir:
     if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
         _refuse_to_pass_over(name, data_dir)
         return _keras_dataset(name, split)
+    key = _key(name, split, size, data_dir)
+    if (kept := cache.found(key, in_memory)) is not None:  # which spares importing TFDS, too
+        return Found(*kept)
     builder = _builder(name, data_dir)
     if _random_access(builder):
-        return _decoded(builder.as_data_source(split=split), size, _class_names(builder))
+        examples = builder.as_data_source(split=split)
+        fill, count = _decoding(examples, size, _class_names(builder)), len(examples)
+        return Found(*cache.kept(key, fill, count, "image {}".format, name, in_memory))
     if importlib.util.find_spec("tensorflow") is not None:
-        return _read_by_tensorflow(builder, name, split, size)
+        return _read_by_tensorflow(builder, name, split, size, key, in_memory)
     if builder.is_prepared():
         raise _unreadable(builder, name)
     if name in KERAS_DATASETS:
@@ -57,9 +67,25 @@ def tfds_or_keras(name: str, split: str, size: tuple[int, int] | None, data_dir:
     )
 
 
+def _store(name, data_dir):
+    """The folder of a data set's stores, which need not exist."""
+    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return root / re.split("[/:]", name)[0]
+
+
+def _key(name, split, size, data_dir):
+    """Under which the decoded images of a store are kept; None where there is no store yet."""
+    store = _store(name, data_dir)
+    if importlib.util.find_spec("tensorflow_datasets") is None or not store.is_dir():
+        return None
+    release = importlib.metadata.version("tensorflow-datasets")  # which decides on the newest version of a set
+    files = sorted(str(path) for path in store.rglob("*") if path.is_file())
+    return cache.key(store, files, name=name, split=split, size=size, release=release)
+
+
 def _refuse_to_pass_over(name, data_dir):
     """Raises an error where there is a prepared store of TFDS, but no TFDS to read it."""
-    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / name
+    folder = _store(name, data_dir)
     if any(folder.glob("*/dataset_info.json")):
         raise ModuleNotFoundError(
             f"{folder} is a store of TensorFlow Datasets, which is not installed. Install it: pip install "
@@ -97,7 +123,7 @@ def _builder(name, data_dir):
         raise ValueError(str(error)) from error
 
 
-def _read_by_tensorflow(builder, name, split, size):
+def _read_by_tensorflow(builder, name, split, size, key, in_memory):
     """Arrays, or a ``tf.data.Dataset`` where they would not fit in memory. Prepares the store first."""
     builder.download_and_prepare()
     _check_has_image(builder.info.features)
@@ -106,12 +132,21 @@ def _read_by_tensorflow(builder, name, split, size):
     dataset = builder.as_dataset(split=split, shuffle_files=False)
     dataset = dataset.map(lambda example: _image_and_label(example, size))
     if _decoded_bytes(builder, split, size) > IN_MEMORY_BYTES:
+        dataset.class_names = _class_names(builder)
         return dataset
-    parts = list(_tfds().as_numpy(dataset.batch(1024)))
-    if not parts:
+
+    def fill(pile):
+        labels = []
+        for part in _tfds().as_numpy(dataset.batch(1024)):
+            labels.extend([part["label"]] if "label" in part else [])
+            for image in part["image"]:
+                pile.add(image)
+        return np.concatenate(labels) if labels else None, _class_names(builder)
+
+    count = builder.info.splits[split].num_examples
+    if not count:
         raise ValueError(f"The split {split!r} of {name!r} is empty.")
-    images, labels = (np.concatenate([p[k] for p in parts]) if k in parts[0] else None for k in ("image", "label"))
-    return Found(images, labels, _class_names(builder))
+    return Found(*cache.kept(key, fill, count, "image {}".format, name, in_memory))
 
 
 def _class_names(builder):
@@ -132,20 +167,21 @@ def _decoded_bytes(builder, split, size):
     return math.inf if None in shape else math.prod(shape) * builder.info.splits[split].num_examples
 
 
-def _decoded(examples, size, class_names):
-    images, labels = [], []
-    for example in examples:
-        _check_has_image(example)
-        image = np.asarray(example["image"])
-        images.append(image if size is None else resized(image, size))
-        labels.append(example.get("label"))
-        if images[-1].shape != images[0].shape:
-            raise ValueError(
-                f"The images differ in size ({images[0].shape}, {images[-1].shape}). Pass image_size= to resize them."
-            )
-    if not images:
-        raise ValueError("The split is empty.")
-    return Found(np.stack(images), None if labels[0] is None else np.asarray(labels, "int64"), class_names)
+def _decoding(examples, size, class_names):
+    """A function that fills a ``Pile`` with the images of a store in array_record format."""
+
+    def fill(pile):
+        labels = []
+        for example in examples:
+            _check_has_image(example)
+            image = np.asarray(example["image"])
+            pile.add(image if size is None else resized(image, size))
+            labels.append(example.get("label"))
+        if not labels:
+            raise ValueError("The split is empty.")
+        return None if labels[0] is None else np.asarray(labels, "int64"), class_names
+
+    return fill
 
 
 def _image_and_label(example, size):

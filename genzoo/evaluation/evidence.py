@@ -58,8 +58,8 @@ class Evidence:
 
     @functools.cached_property
     def asked(self) -> np.ndarray:
-        """The labels of ``fake``: 0, 1, 2, ... in turn, as ``sample`` chooses them by default."""
-        return np.resize([i for i in self.model.label_ids if i >= 0], self.samples)
+        """The labels of ``fake``, as ``sample`` chooses them by default."""
+        return np.resize(self.model.trained_labels, self.samples)
 
     @functools.cached_property
     def network(self) -> "FeatureNetwork":

@@ -89,4 +89,6 @@ MADE_WITH = {
     "versions": _object,
     "plugin": _optional(_plugin),
     "before": _list,
+    "num_classes": positive_int,
+    "class_names": _list,
 }

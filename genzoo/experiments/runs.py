@@ -57,7 +57,8 @@ class Run:
     Attributes:
         directory: its path.
         asked: what is to be trained.
-        made_with: an id, the backend, versions, and the plugin that brings the model, if one does.
+        made_with: an id, the backend, versions, the plugin that brings the model, if one does, and the classes of the
+            data, where the model takes labels.
         epochs_done: whole epochs that the saved model has seen.
         monitor: the ``HealthMonitor`` of the last training, or None.
     """
@@ -227,6 +228,7 @@ class Run:
         last = dict(list(self._epochs_at_step.items())[-1:])
         self._epochs_at_step = {**last, str(model.steps_made): epochs_done}
         self.epochs_done = epochs_done
+        self.made_with = {**self.made_with, **_classes(model)}
         self._write_config()
 
     @contextlib.contextmanager
@@ -324,6 +326,14 @@ def free_directory(root: str | os.PathLike[str], name: str) -> Path:
 
 def _environment():
     return {"backend": keras.backend.backend(), "versions": provenance.versions(PACKAGES)}
+
+
+def _classes(model):
+    """How many classes the model has, and what they are called, as far as it takes labels."""
+    if model.label_ids is None:
+        return {}
+    found = {"num_classes": getattr(model, "num_classes", None), "class_names": list(model.class_names or ())}
+    return {name: value for name, value in found.items() if value}
 
 
 def _plugin(asked):

@@ -36,14 +36,15 @@ class State(Part):
         return own
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """With what the user froze, the plugin that the class comes from, and the note: a file says what it needs."""
+        """With what the user froze, the classes, the plugin that the class comes from, and the note."""
         config, plugin = super().get_build_config(), installed.of_class(type(self))
         if config is None:
             return None
         if self.image_shape is not None and (flags := self.trainable_flags()) != self._flags_as_built:
             config = {**config, "trainable": flags}
         comes_from = {"distribution": plugin.distribution, "version": plugin.version} if plugin else {}
-        return {**config, **comes_from, **({"note": dict(self._note)} if self._note else {})}
+        note = {"note": dict(self._note)} if self._note else {}
+        return {**config, **self._classes_config(), **comes_from, **note}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options()}}

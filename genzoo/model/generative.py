@@ -23,6 +23,7 @@ from genzoo.layers import flattened
 from genzoo.model.changes import Changes
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs, check_extent, check_fit, check_verbose
+from genzoo.model.labels import Labels
 from genzoo.model.players import assign_optimizers
 from genzoo.model.samplers import Samplers
 from genzoo.model.steps import Steps
@@ -42,7 +43,7 @@ def _validating(data):
         _validated.reset(token)
 
 
-class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
+class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Labels, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -60,8 +61,9 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
         logs: dict from the name of each further metric to what it measures.
         tags: what the model can do: ``"encoder"``, ``"likelihood"``, ``"conditional"``, ``"classifier"``,
             ``"translation"``, and its family. The networks of a conditional model take the labels too; it has
-            ``num_classes``. So has a classifier, which needs labels in training only, and there -1 means none. One that
-            translates learns from pairs: its ``y`` are images, of the shape and in the range of ``x``.
+            ``num_classes``, None until the data tell it. So has a classifier, which needs labels in training only, and
+            there -1 means none. One that translates learns from pairs: its ``y`` are images, of the shape and in the
+            range of ``x``.
         gaussian_prior: whether ``latents`` are standard normal, so that ``sample`` can cool and truncate them.
         batch_size: images per training batch unless ``fit`` is told otherwise.
         test_config: for ``genzoo.testing``: options of the smallest model worth checking, beside the usual small sizes.
@@ -151,13 +153,6 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
         """The same prior in NumPy, for ``sample``: one seed gives one set of latents, whatever the backend."""
         return rng.standard_normal((n, self.latent_dim), dtype="float32")
 
-    @property
-    def label_ids(self) -> range | None:
-        """The class ids that training needs beside every image, -1 for none of them; or None where it needs none."""
-        if "classifier" in self.tags:
-            return range(-1, self.num_classes)
-        return range(self.num_classes) if "conditional" in self.tags else None
-
     # Building and compiling.
 
     def build(self, input_shape: Sequence[Any]) -> None:
@@ -177,6 +172,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
                 f"The model is built for images of shape {self.image_shape}. Received: {image_shape}. "
                 "Make another model for them: genzoo.get(...)."
             )
+        self._check_classes_known()
         with self._initial_state():
             self.build_networks(image_shape)
             engine.pin_seeds(flattened(self))
@@ -193,6 +189,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
         if config:
             self.build(config["input_shape"])
             self.set_trainable_flags(config.get("trainable", {}))
+            self._set_classes(config.get("classes", {}))
 
     def compile(
         self,
@@ -310,6 +307,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
         x = x if images is None else images
         data, shuffle, callbacks = self._training_data(x, batch_size, shuffle, endless, callbacks)
         self.follow_changes()
+        self._note_trained(x)
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
@@ -347,6 +345,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State,
 
     def train_on_batch(self, x: Array, y: Array | None = None, **kwargs: Any) -> Any:
         self._check_batch((x, y))
+        self._note_trained(None, y)
         return super().train_on_batch(x, y, **kwargs)
 
     def test_on_batch(self, x: Array, y: Array | None = None, **kwargs: Any) -> Any:

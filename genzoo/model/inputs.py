@@ -1,5 +1,6 @@
 """What a ``GenerativeModel`` trains on and is evaluated on: arrays and data sets, checked before anything is built."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,15 +12,18 @@ from genzoo.data.batches import (
     ImageBatches,
     as_numpy,
     check_images,
-    check_labels,
     check_targets,
     is_array,
     is_arrays,
     peek,
     split_batch,
 )
+from genzoo.data.classes import Classes, classes_of
+from genzoo.data.tables import is_table, table
 from genzoo.model.part import Part
 from genzoo.validation import flag, natural_number, positive_int
+
+UNKNOWN = Classes()
 
 
 class Inputs(Part):
@@ -65,14 +69,19 @@ class Inputs(Part):
     def _as_images(self, x, y, batch_size):
         """An ``ImageBatches`` if ``x`` holds all images in memory, else None."""
         if isinstance(x, ImageBatches):
-            self._check_batch(x[0])
+            self._check_batch(x[0], classes=classes_of(x))
             return x
         if is_arrays(x):
-            x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
+            names = None
+            if is_table(x) and y is None:
+                x, y, names = table(x)
+            else:
+                x, y = split_batch(x if isinstance(x, (Mapping, tuple)) else (x, y))
             x, y = as_numpy(x), as_numpy(y)
-            self._check_batch((x, y), whole=True)
+            self._check_batch((x, y), whole=True, classes=classes_of(None, y)._replace(names=names))
             batch_size = self.batch_size if batch_size is None else batch_size
-            return ImageBatches(x, y, batch_size, seed=int(ops.convert_to_numpy(self.seed_generator.state)[0]))
+            seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
+            return ImageBatches(x, y, batch_size, seed=seed, class_names=names)
         if x is None:
             raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
         if y is not None:
@@ -81,20 +90,26 @@ class Inputs(Part):
 
     def _checked(self, data):
         """A data set's first batch, checked, and the data set with that batch still in it."""
+        classes = classes_of(data)
         batch, data = peek(data)
-        self._check_batch(batch)
+        self._check_batch(batch, classes=classes)
         return batch, data
 
-    def _check_batch(self, batch, whole=False):
-        """Refuses what the model cannot learn from; builds and compiles what is not yet."""
+    def _check_batch(self, batch, whole=False, classes=UNKNOWN):
+        """Refuses what the model cannot learn from; builds and compiles what is not yet.
+
+        Args:
+            batch: a batch, or all images.
+            whole: whether it is all images.
+            classes: what the data set says of its classes.
+        """
         x, y = split_batch(batch)
         shape = check_images(x, self.image_shape, whole)
         if "translation" in self.tags:
             check_targets(y, shape, type(self).__name__, whole)
-        elif self.label_ids is not None:
-            check_labels(y, self.label_ids, type(self).__name__)
-        if self.image_shape is None:
-            self.build((None, *shape))
+        with self._meeting(y, classes) if self._takes_labels else contextlib.nullcontext():
+            if self.image_shape is None:
+                self.build((None, *shape))
         if not self.compiled:
             self.compile()
 

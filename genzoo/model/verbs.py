@@ -8,7 +8,7 @@ from keras import ops
 
 from genzoo import engine
 from genzoo.annotations import Array
-from genzoo.data.batches import as_numpy, check_images, check_labels, power_of_two, to_unit_interval
+from genzoo.data.batches import as_numpy, check_images, power_of_two, to_unit_interval
 from genzoo.errors import not_built
 from genzoo.model.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int, seed_or_fresh
@@ -17,8 +17,8 @@ from genzoo.validation import choice, natural_number, non_negative, positive, po
 class Verbs(SamplerVerbs):
     """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``.
 
-    Conditional models take ``labels`` everywhere but in ``classify``: one class id for all, or an array with one per
-    image.
+    Conditional models take ``labels`` everywhere but in ``classify``: one class id or name for all, or an array with
+    one per image. What is to be drawn must be of a class that was trained on.
     """
 
     def sample(
@@ -36,7 +36,8 @@ class Verbs(SamplerVerbs):
 
         Args:
             n: how many.
-            labels: class ids for a model that takes labels: one, or ``n`` of them. By default 0, 1, 2, ... in turn.
+            labels: for a model that takes labels: class ids or names, one or ``n`` of them. By default those that it
+                was trained on, in turn.
             sampler: where latents come from, of a model with an encoder: a name in ``genzoo.model.samplers`` that
                 ``fit_sampler`` has fitted. None for the prior.
             temperature: factor on the latents of the prior; below 1 for less variety and more typical images.
@@ -51,8 +52,10 @@ class Verbs(SamplerVerbs):
         rng = np.random.default_rng(None if seed is None else natural_number("seed", seed))
         n, ids = positive_int("n", n), None
         if self.samples_by_label:
-            classes = [i for i in self._classes if i >= 0]
-            ids = np.resize(classes, n).astype("int32") if labels is None else self._ids(labels, n)
+            if self.image_shape is None:
+                raise not_built()
+            default = np.resize(self.trained_labels, n).astype("int32")
+            ids = default if labels is None else self._ids(labels, n, drawn=True)
         elif labels is not None:
             raise self._takes_no_labels()
         fitted = self._fitted(sampler, temperature, truncation)
@@ -66,7 +69,7 @@ class Verbs(SamplerVerbs):
         """Latents ``(n, latent_dim)`` to images, float32 ``(n, height, width, channels)`` in [0, 1]."""
         self._check_has_latents("decode")
         z = self._latents_from(z)
-        return self._decoded(z, self._condition(labels, len(z)), batch_size)
+        return self._decoded(z, self._condition(labels, len(z), drawn=True), batch_size)
 
     def encode(self, x: Array, labels: Array | None = None, *, batch_size: int = 256) -> np.ndarray:
         """Images to latents, float32 ``(n, latent_dim)``: the mean of q(z | x) where the encoder is stochastic."""
@@ -204,7 +207,7 @@ class Verbs(SamplerVerbs):
             )
         t = np.linspace(0, 1, steps, dtype="float32")[:, None]
         path = _slerp(a[:, None], b[:, None], t) if method == "spherical" else (1 - t) * a[:, None] + t * b[:, None]
-        condition = tuple(np.repeat(ids, steps) for ids in self._condition(labels, len(a)))
+        condition = tuple(np.repeat(ids, steps) for ids in self._condition(labels, len(a), drawn=True))
         images = self._decoded(path.reshape(-1, self.latent_dim), condition, batch_size)
         return images.reshape(len(a), steps, *images.shape[1:])
 
@@ -252,7 +255,7 @@ class Verbs(SamplerVerbs):
         path = np.tile(start, (len(dims), len(values), 1))
         path[np.arange(len(dims))[:, None], np.arange(len(values)), dims[:, None]] = values
         path = path.reshape(-1, self.latent_dim)
-        images = self._decoded(path, self._condition(labels, len(path)), batch_size)
+        images = self._decoded(path, self._condition(labels, len(path), drawn=True), batch_size)
         return images.reshape(len(dims), len(values), *images.shape[1:])
 
     def _encode_images(self, x, *y):
@@ -279,11 +282,6 @@ class Verbs(SamplerVerbs):
 
     def _decoded(self, z, condition, batch_size):
         return self._run(self.decode_step, (z, *condition), batch_size)
-
-    @property
-    def samples_by_label(self) -> bool:
-        """Whether ``sample`` takes labels. A classifier learns from some, but its networks may well draw without."""
-        return "conditional" in self.tags or (self.label_ids is not None and "classifier" not in self.tags)
 
     def _check_encoder(self, what):
         if "encoder" not in self.tags:
@@ -325,31 +323,6 @@ class Verbs(SamplerVerbs):
         if not np.isfinite(z).all():
             raise ValueError("Expected finite latents. Received: NaN or infinity.")
         return z
-
-    def _condition(self, labels, n):
-        """``(labels,)`` where the networks take them, else ``()``."""
-        if "conditional" in self.tags:
-            return (self._ids(labels, n),)
-        if labels is not None:
-            raise self._takes_no_labels()
-        return ()
-
-    def _ids(self, labels, n):
-        if labels is not None and np.ndim(labels) == 0:
-            labels = np.full(n, labels)
-        ids = check_labels(labels, self._classes, type(self).__name__)
-        if len(ids) != n:
-            raise ValueError(f"Expected one label, or one for each of {n}. Received: {len(ids)} labels.")
-        return ids
-
-    @property
-    def _classes(self) -> Sequence[int]:
-        """The ids that ``labels`` may hold: a network that takes the class cannot do without, -1 is for training."""
-        ids = self.label_ids or ()
-        return [i for i in ids if i >= 0] if "conditional" in self.tags else ids
-
-    def _takes_no_labels(self):
-        return ValueError(f"{type(self).__name__} takes no labels here: its networks have none. Pass no `labels`.")
 
     def _images_for(self, what: str, tag: str, x: Array) -> np.ndarray:
         if tag not in self.tags:

@@ -27,7 +27,7 @@ class CDCGAN(DCGAN):
     Metrics: ``discriminator_loss`` and ``generator_loss``; 1.39 and 0.69 where $D = 1/2$ everywhere.
 
     Args:
-        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
+        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``. By default as many as the data have.
         conditioning: ``"projection"`` or ``"concatenation"``.
         filters, dropout, latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing,
             spectral_norm, updates, ema_decay: as for ``dcgan``.
@@ -40,7 +40,7 @@ class CDCGAN(DCGAN):
     >>> import genzoo, numpy as np
     >>> model = genzoo.get("cdcgan", latent_dim=8, seed=0)
     >>> history = model.fit(np.zeros((4, 8, 8, 1), "uint8"), np.array([0, 1, 2, 3]), verbose=0)
-    >>> model.sample(2, labels=[3, 4], seed=0).shape
+    >>> model.sample(2, labels=[2, 3], seed=0).shape
     (2, 8, 8, 1)
 
     Deviations:
@@ -68,9 +68,9 @@ class CDCGAN(DCGAN):
     tags = DCGAN.tags | {"conditional"}
     batch_size = 128
 
-    def __init__(self, num_classes: int = 10, conditioning: str = "projection", **kwargs: Any):
+    def __init__(self, num_classes: int | None = None, conditioning: str = "projection", **kwargs: Any):
         super().__init__(**kwargs)
-        self.num_classes = positive_int("num_classes", num_classes)
+        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
         self.conditioning = choice("conditioning", conditioning, ("projection", "concatenation"))
 
     def build_generator(self, image_shape: ImageShape) -> keras.Model:

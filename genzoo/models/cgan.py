@@ -24,7 +24,7 @@ class CGAN(AdversarialModel):
     Metrics: ``discriminator_loss`` and ``generator_loss``; 1.39 and 0.69 where $D = 1/2$ everywhere.
 
     Args:
-        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
+        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``. By default as many as the data have.
         hidden_dim: width of the generator's joint layer, and of the linear units before the discriminator's maxouts;
             the layers of noise and label are parts of it.
         dropout: rate in both networks.
@@ -37,7 +37,7 @@ class CGAN(AdversarialModel):
     >>> import genzoo, numpy as np
     >>> model = genzoo.get("cgan", seed=0)
     >>> history = model.fit(np.zeros((4, 28, 28, 1), "uint8"), np.array([0, 1, 2, 3]), verbose=0)
-    >>> model.sample(2, labels=7, seed=0).shape
+    >>> model.sample(2, labels=3, seed=0).shape
     (2, 28, 28, 1)
 
     Deviations:
@@ -59,9 +59,9 @@ class CGAN(AdversarialModel):
     tags = AdversarialModel.tags | {"conditional"}
     batch_size = 100
 
-    def __init__(self, num_classes: int = 10, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs: Any):
+    def __init__(self, num_classes: int | None = None, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
-        self.num_classes = positive_int("num_classes", num_classes)
+        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.dropout = fraction("dropout", dropout)
 

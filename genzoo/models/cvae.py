@@ -21,7 +21,7 @@ class CVAE(VAE):
     Metrics: as for ``vae``.
 
     Args:
-        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
+        num_classes: how many; labels are class ids from 0 to ``num_classes - 1``. By default as many as the data have.
         hidden_dim, num_layers, latent_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``vae``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
@@ -30,7 +30,7 @@ class CVAE(VAE):
     >>> model = genzoo.get("cvae", seed=0)
     >>> x, y = np.zeros((4, 28, 28, 1), "uint8"), np.array([0, 1, 2, 3])
     >>> history = model.fit(x, y, verbose=0)
-    >>> model.sample(3, labels=7).shape, model.encode(x, y).shape
+    >>> model.sample(3, labels=2).shape, model.encode(x, y).shape
     ((3, 28, 28, 1), (4, 20))
 
     Deviations:
@@ -56,9 +56,9 @@ class CVAE(VAE):
 
     tags = VAE.tags | {"conditional"}
 
-    def __init__(self, num_classes: int = 10, num_layers: int = 2, **kwargs: Any):
+    def __init__(self, num_classes: int | None = None, num_layers: int = 2, **kwargs: Any):
         super().__init__(num_layers=num_layers, **kwargs)
-        self.num_classes = positive_int("num_classes", num_classes)
+        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_encoder(image_shape, self._hidden_dims, self.latent_dim, num_classes=self.num_classes)

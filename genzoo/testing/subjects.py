@@ -31,8 +31,10 @@ class Subject:
             registry.check_options(self.name, self.cls, config)  # the caller's mistake, and not the model's
             own = self.cls.options()
             sizes = {option: size for option, size in SMALL.items() if option in own}
-            self.config = {"seed": 0, **(spec.config if spec else {}), **sizes, **self.cls.test_config, **config}
             self.tags, self.image_shape = frozenset(self.cls.tags), tuple(self.cls.test_image_shape)
+            if own.get("num_classes", 0) is None and self.tags & {"conditional", "classifier"}:
+                sizes["num_classes"] = 10  # generators do not tell it
+            self.config = {"seed": 0, **(spec.config if spec else {}), **sizes, **self.cls.test_config, **config}
         else:
             self.cls, self.name, self.tags = type(model), model.name, frozenset(model.tags)
             seed = 0 if model.seed is None else model.seed
