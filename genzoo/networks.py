@@ -23,6 +23,7 @@ from genzoo.layers import (
     SpectralConv2D,
     SpectralDense,
 )
+from genzoo.validation import positive_int
 
 # Encoders and decoders.
 
@@ -31,9 +32,10 @@ def dense_encoder(
     image_shape: ImageShape, hidden_dims: Iterable[int], latent_dim: int, activation: Any = "relu", num_classes: int = 0
 ) -> keras.Model:
     """Hidden layers and two heads: images to ``(mean, log_variance)``, each ``(batch, latent_dim)``."""
+    spatial(image_shape)  # which checks it
     images = keras.Input(image_shape)
     inputs, hidden = _with_labels(images, layers.Flatten()(images), num_classes)
-    for units in hidden_dims:
+    for units in _widths(hidden_dims):
         hidden = _linear(hidden, units, activation=activation)
     return keras.Model(inputs, _gaussian_heads(hidden, latent_dim), name="encoder")
 
@@ -44,7 +46,7 @@ def dense_decoder(
     """Hidden layers: latents ``(batch, latent_dim)`` to one number per pixel, such as its logit."""
     z = keras.Input((latent_dim,))
     inputs, hidden = _with_labels(z, z, num_classes)
-    for units in hidden_dims:
+    for units in _widths(hidden_dims):
         hidden = _linear(hidden, units, activation=activation)
     logits = _linear(hidden, math.prod(image_shape), dtype="float32")
     return keras.Model(inputs, layers.Reshape(image_shape)(logits), name="decoder")
@@ -99,7 +101,7 @@ def dense_generator(
 ) -> keras.Model:
     """ReLU layers and a sigmoid: latents to images."""
     z = x = keras.Input((latent_dim,))
-    for units in hidden_dims:
+    for units in _widths(hidden_dims):
         x = Dense(units, activation="relu", kernel_initializer=initializer)(x)
     return keras.Model(z, sigmoid_image(x, image_shape, initializer), name="generator")
 
@@ -117,7 +119,7 @@ def dense_discriminator(
     dense = SpectralDense if spectral_norm else Dense
     images = keras.Input(image_shape)
     x = layers.Flatten()(images)
-    for units in hidden_dims:
+    for units in _widths(hidden_dims):
         x = Dropout(dropout)(LeakyReLU(0.2)(dense(units)(x)))
     return keras.Model(images, logit(x, spectral_norm), name="discriminator")
 
@@ -205,6 +207,12 @@ def frozen_copy(network: keras.Model, name: str) -> keras.Model:
 # Parts.
 
 
+def _widths(hidden_dims):
+    if not isinstance(hidden_dims, Iterable):
+        raise ValueError(f"`hidden_dims` must be the widths of the hidden layers. Received: {hidden_dims=}")
+    return [positive_int("hidden_dims", units) for units in hidden_dims]
+
+
 def _gaussian_heads(hidden, latent_dim, layer=None):
     layer = layer or _linear
     return [layer(hidden, latent_dim, dtype="float32", name=name) for name in ("mean", "log_variance")]
@@ -240,6 +248,10 @@ def _halved_sizes(image_shape):
 
 def spatial(image_shape: Sequence[int]) -> tuple[int, int, int, int]:
     """``(height, width, channels, channel axis)``, wherever the channels are."""
+    if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
+        raise ValueError(f"Expected an image shape (height, width, channels). Received: {image_shape!r}")
+    for size in image_shape:
+        positive_int("image_shape", size)
     if keras.config.image_data_format() == "channels_first":
         channels, height, width = image_shape
         return height, width, channels, 1

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,11 @@ def rows(*columns: Array, padding: int = 2, min_size: int = 48) -> np.ndarray:
 
 
 def save_image(path: str | os.PathLike[str], image: np.ndarray) -> Path:
-    """Writes a uint8 array as a picture in the format of the path's suffix, beside its place and then renamed."""
+    """Writes a uint8 or bool array as a picture in the format of the path's suffix, beside its place and then renamed."""
     from PIL import Image
 
     path, image = validation.path("path", path), np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3):
+    if image.dtype not in (np.uint8, np.bool_) or image.ndim not in (2, 3):
         raise ValueError(
             "Expected a picture, uint8 (height, width) or (height, width, channels), as image_grid gives it. "
             f"Received: {image.dtype} of shape {image.shape}"
@@ -94,6 +95,8 @@ def loss_curves(history: dict[str, list[float]]) -> Any:
 
     Needs matplotlib: ``pip install genzoo[plot]``.
     """
+    if not isinstance(history, Mapping):
+        raise ValueError(f"Expected the dict History.history. Received: {type(history).__name__}")
     names = [name for name in history if not name.startswith("val_")]
     if not names:
         raise ValueError("Expected a history with metrics. Received: an empty one. Was a whole epoch trained?")

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import itertools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from genzoo.annotations import Array, Data, Tensor
 from genzoo.data.checks import FORMS, as_numpy, check_channels, check_form, check_is_array, check_range
 from genzoo.data.pile import release
 from genzoo.data.tables import is_table, table
-from genzoo.validation import positive_int
+from genzoo.validation import flag, fraction, natural_number, positive_int
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -46,17 +46,19 @@ class ImageBatches(keras.utils.PyDataset):
         self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False, class_names=None
     ):
         super().__init__()
-        if len(images) == 0:
+        check_is_array(images)
+        if np.ndim(images) == 0 or len(images) == 0:
             raise ValueError(f"The data set is empty. Received: images of shape {np.shape(images)}.")
-        if labels is not None and len(labels) != len(images):
+        if labels is not None and (np.ndim(labels) == 0 or len(labels) != len(images)):
             raise ValueError(
                 f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
             )
         self.images = images
         self.labels: Any = labels  # or None, but who loads labels knows that there are some
-        self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
-        self.first_step, self.endless = first_step, endless
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.batch_size, self.shuffle = positive_int("batch_size", batch_size), flag("shuffle", shuffle)
+        self.seed, self.first_step = natural_number("seed", seed), natural_number("first_step", first_step)
+        self.endless = endless
+        self.class_names = None if class_names is None else _names(class_names)
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._order: tuple = None, None  # the key of an epoch, and its order
@@ -92,12 +94,12 @@ class ImageBatches(keras.utils.PyDataset):
         batch_size = self.batch_size if batch_size is None else batch_size
         return self._like(self.images, self.labels, batch_size, shuffle, first_step=first_step, endless=endless)
 
-    def split(self, fraction: float) -> tuple["ImageBatches", "ImageBatches"]:
-        """The first ``1 - fraction`` of the images to train on and the rest to validate on, as Keras splits."""
-        cut = len(self.images) - round(fraction * len(self.images))
+    def split(self, share: float) -> tuple["ImageBatches", "ImageBatches"]:
+        """The first ``1 - share`` of the images to train on and the rest to validate on, as Keras splits."""
+        cut = len(self.images) - round(fraction("validation_split", share) * len(self.images))
         if not 0 < cut < len(self.images):
             raise ValueError(
-                f"`validation_split` must leave images on both sides. Received: {fraction} of {len(self.images)}."
+                f"`validation_split` must leave images on both sides. Received: {share} of {len(self.images)}."
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
         validation = ImageBatches(
@@ -120,6 +122,12 @@ class ImageBatches(keras.utils.PyDataset):
     def _drawn(self, permuted):
         """The images of an epoch in order: their indices, put in an order by ``permuted``."""
         return permuted(np.arange(len(self.images)))
+
+
+def _names(names):
+    if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"`class_names` must be the classes' names, strings. Received: class_names={names!r}")
+    return tuple(names)
 
 
 def is_array(x: Any) -> bool:

@@ -41,7 +41,7 @@ def as_numpy(x: Array) -> np.ndarray | None:
 def check_is_array(x: Any) -> None:
     """Refuses what is no array of numbers."""
     dtype = getattr(x, "dtype", None)
-    if not hasattr(x, "shape") or dtype is None or getattr(dtype, "kind", "f") in "OSUMm":
+    if not hasattr(x, "shape") or dtype is None or getattr(dtype, "kind", "f") in "OSUMmc":
         raise ValueError(f"{FORMS} Received: {type(x).__name__}{'' if dtype is None else f' of {dtype}'}.")
 
 

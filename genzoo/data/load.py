@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import zlib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from genzoo.data import files, named
 from genzoo.data.batches import ImageBatches, check_images
 from genzoo.data.pictures import Reader
+from genzoo.data.pile import memory
 from genzoo.data.progress import telling
 from genzoo.data.tables import is_table, table
 from genzoo.validation import natural_number, needs, text
@@ -94,8 +94,8 @@ def _found(name_or_path, split, size, data_dir, reader, columns, in_memory):
         return table(name_or_path, split, size=size, reader=reader, **columns)
     for option, value in columns.items():
         needs(option, value, default=None, what="a Hugging Face data set", given=False)
-    if not isinstance(name_or_path, (str, Path)):
-        kind = type(name_or_path).__name__
+    if not isinstance(name_or_path, (str, Path)) or not str(name_or_path).strip():
+        kind = "an empty one" if isinstance(name_or_path, str) else type(name_or_path).__name__
         raise ValueError(f"Expected the name of a data set, a path, or a Hugging Face data set. Received: {kind}")
     name_or_path, path = str(name_or_path), Path(name_or_path).expanduser()
     if name_or_path in named.OFFLINE:
@@ -132,14 +132,10 @@ def _prepared(name, images, size, binarise, split):
 
 def _check_fits_in_memory(images, size):
     needed = len(images) * math.prod(size) * images.shape[3] * images.itemsize
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return
-    if needed > memory:
+    if needed > memory():
         raise ValueError(
             f"{len(images)} images of {size[0]}x{size[1]} take {needed / 2**30:.0f} GiB, and this machine has "
-            f"{memory / 2**30:.0f}. Choose a smaller image_size, or a part of the data."
+            f"{memory() / 2**30:.0f}. Choose a part of the data, or a smaller image_size. Received: {size}"
         )
 
 

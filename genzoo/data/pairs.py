@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genzoo import validation
 from genzoo.data import files
 from genzoo.data.batches import ImageBatches
 from genzoo.data.listing import listed
@@ -59,7 +60,7 @@ def load_pairs(
     >>> train = genzoo.data.load_pairs("facades", image_size=128)  # doctest: +SKIP
     >>> test = genzoo.data.load_pairs("facades", "test", image_size=128)  # doctest: +SKIP
     """
-    path = Path(folder).expanduser()
+    path = validation.path("folder", folder).expanduser()
     if not path.is_dir():
         raise FileNotFoundError(f"Expected a folder of pairs of images. There is no folder {folder}.")
     if (inputs is None) != (targets is None) or (inputs is not None and inputs == targets):

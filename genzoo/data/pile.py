@@ -21,12 +21,17 @@ DISK_SHARE = 1 / 2  # of the free space: what would take more of it is not writt
 CHUNK = 2**24
 
 
+def memory() -> int:
+    """How many bytes the machine has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        return USUAL_MEMORY
+
+
 def memory_limit() -> int:
     """How many bytes of decoded images are held in memory, unless a caller says otherwise."""
-    try:
-        return int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):  # not on Windows
-        return int(MEMORY_SHARE * USUAL_MEMORY)
+    return int(MEMORY_SHARE * memory())
 
 
 def fits(nbytes: int, in_memory: bool | None) -> bool:

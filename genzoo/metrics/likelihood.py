@@ -142,9 +142,7 @@ def annealed_importance_sampling(
     Source: Neal, Annealed Importance Sampling, Statistics and Computing, 2001; Wu, Burda, Salakhutdinov and Grosse, On
     the Quantitative Analysis of Decoder-Based Generative Models, ICLR 2017.
     """
-    if not hasattr(model, "gaussian_prior"):
-        raise ValueError(f"Expected a genzoo model. Received: {type(model).__name__}")
-    if not model.gaussian_prior:
+    if not getattr(model, "gaussian_prior", False):
         raise NotImplementedError(f"{type(model).__name__} has no standard normal prior to anneal from.")
     betas = _sigmoid_temperatures(positive_int("temperatures", temperatures))
     moves, size = positive_int("leapfrog_steps", leapfrog_steps), positive_int("batch_size", batch_size)
