@@ -70,6 +70,11 @@ class Pile:
                 f"All images must have one size. {self.name(0)} is {self._first}, {self.name(self._found)} is "
                 f"{image.shape}. Pass image_size= to resize them."
             )
+        if image.dtype != self._dtype:
+            raise ValueError(
+                f"All images must be of one type. {self.name(0)} is of {self._dtype}, {self.name(self._found)} of "
+                f"{image.dtype}. Convert them: 0 to 255 as uint8, 0 to 1 as float32."
+            )
         if image.shape[-1] == 1:
             self._grey.append(self._found)
         if image.shape != self._shape:
