@@ -75,7 +75,7 @@ install: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --constraint constraints.txt --editable ".[all,test,reference]"
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable ".[all,test,reference,tables]"
 	touch $@
 
 # Made anew, because uv keeps what is installed and allowed.

@@ -59,15 +59,6 @@ def _decoding(reader):
     return {"background": reader.background, "white": reader.white, "pillow": PIL.__version__, "formats": formats()}
 
 
-def one_size(images, name) -> None:
-    """Raises an error where the last image differs in size from the first; ``name`` gives that of image ``i``."""
-    if images[-1].shape[:2] != images[0].shape[:2]:
-        raise ValueError(
-            f"All images must have one size. {name(0)} is {images[0].shape}, {name(len(images) - 1)} is "
-            f"{images[-1].shape}. Pass image_size= to resize them."
-        )
-
-
 def alike(images, names):
     """Images of one size in as many channels as any of them has: grey ones among colour ones repeat theirs."""
     grey = [i for i, image in enumerate(images) if image.shape[-1] == 1]

@@ -91,13 +91,15 @@ def load(
 def _found(name_or_path, split, size, data_dir, reader, columns, in_memory):
     """A ``Found`` as its source has it, or a ``tf.data.Dataset`` where the images do not fit in memory."""
     if is_table(name_or_path):
-        return table(name_or_path, split, size=size, reader=reader, **columns)
+        return table(name_or_path, split, size=size, reader=reader, in_memory=in_memory, **columns)
     for option, value in columns.items():
         needs(option, value, default=None, what="a Hugging Face data set", given=False)
     if not isinstance(name_or_path, (str, Path)) or not str(name_or_path).strip():
         kind = "an empty one" if isinstance(name_or_path, str) else type(name_or_path).__name__
         raise ValueError(f"Expected the name of a data set, a path, or a Hugging Face data set. Received: {kind}")
     name_or_path, path = str(name_or_path), Path(name_or_path).expanduser()
+    if in_memory is False and (name_or_path in named.OFFLINE or path.suffix == ".npz"):
+        raise ValueError(f"`in_memory=False` goes with images that are decoded. {name_or_path} is read whole.")
     if name_or_path in named.OFFLINE:
         return named.OFFLINE[name_or_path](split)
     if path.suffix == ".npz":

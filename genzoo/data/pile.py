@@ -18,7 +18,7 @@ from genzoo.data.listing import say
 MEMORY_SHARE = 1 / 4  # of the machine's memory: images that take more stay in a file
 USUAL_MEMORY = 16 * 2**30  # where the system does not tell its own
 DISK_SHARE = 1 / 2  # of the free space: what would take more of it is not written
-CHUNK = 2**24
+CHUNK = 2**20
 
 
 def memory() -> int:
@@ -74,6 +74,11 @@ class Pile:
             raise ValueError(
                 f"All images must have one size. {self.name(0)} is {self._first}, {self.name(self._found)} is "
                 f"{image.shape}. Pass image_size= to resize them."
+            )
+        if image.dtype != self._dtype:
+            raise ValueError(
+                f"All images must be of one type. {self.name(0)} is of {self._dtype}, {self.name(self._found)} of "
+                f"{image.dtype}. Convert them: 0 to 255 as uint8, 0 to 1 as float32."
             )
         if image.shape[-1] == 1:
             self._grey.append(self._found)
@@ -172,19 +177,26 @@ def opened(path: Path, in_memory: bool | None = None) -> np.ndarray:
     """
     if in_memory:
         return np.load(path, allow_pickle=False)
-    fit = fits(path.stat().st_size, in_memory)
-    return np.asarray(np.load(path, mmap_mode="c" if fit else "r", allow_pickle=False))
+    if fits(path.stat().st_size, in_memory):
+        return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    _advise(array, "MADV_RANDOM")
+    return array
 
 
 def release(array: np.ndarray) -> None:
     """Gives back the memory that a mapped array, read only, takes by now. It is read again where it is used again."""
-    if array.flags.writeable or not hasattr(mmap, "MADV_DONTNEED"):
-        return
+    if not array.flags.writeable:
+        _advise(array, "MADV_DONTNEED")
+
+
+def _advise(array, advice):
+    """Tells the system about a mapped array, where it listens."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap):
-        base.madvise(mmap.MADV_DONTNEED)
+    if isinstance(base, mmap.mmap) and hasattr(mmap, advice):
+        base.madvise(getattr(mmap, advice))
 
 
 def checksum(path: Path) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from genzoo.data.files import Found, alike, one_size, resized
+from genzoo.data import cache
+from genzoo.data.files import Found, resized
 from genzoo.data.pictures import Reader
 
 # Names of columns, the likeliest first; what a column holds goes before its name.
@@ -19,8 +20,16 @@ def is_table(x) -> bool:
     return all(hasattr(x, name) for name in ("features", "column_names", "with_format"))
 
 
-def table(data, split: str | None = None, image=None, label=None, size=None, reader: Reader | None = None) -> Found:
-    """The images of a table, decoded in memory, and their labels.
+def table(
+    data,
+    split: str | None = None,
+    image=None,
+    label=None,
+    size=None,
+    reader: Reader | None = None,
+    in_memory: bool | None = None,
+) -> Found:
+    """The images of a table, decoded, and their labels.
 
     Args:
         data: a Hugging Face ``Dataset``, or a ``DatasetDict``.
@@ -28,6 +37,7 @@ def table(data, split: str | None = None, image=None, label=None, size=None, rea
         image, label: names of columns; by default found by their features, then by their names.
         size: height and width to resize to, or None.
         reader: makes arrays of the images.
+        in_memory: as for ``load``.
     """
     reader = Reader() if reader is None else reader
     part = _part(data, split)
@@ -42,18 +52,19 @@ def table(data, split: str | None = None, image=None, label=None, size=None, rea
     pictures = type(features[image]).__name__ == "Image"
     if not transformed:
         part = part.with_format(None if pictures else "numpy").select_columns([image, *([label] if label else [])])
-    images, labels = [], []
-    for number, row in enumerate(_rows(part, image)):
-        name = f"row {number}"
-        array = _array(row[image], name, reader)
-        images.append(array if size is None else resized(array, size))
-        one_size(images, lambda i: f"row {i}")
-        labels.append(row[label] if label else None)
-    if not images:
+    if not len(part):
         raise ValueError("The data set is empty: it has no rows.")
-    reader.finish()
-    labels, names = _labels(labels, features[label]) if label else (None, None)
-    return Found(np.stack(alike(images, [f"row {i}" for i in range(len(images))])), labels, names)
+
+    def fill(pile):
+        labels = []
+        for number, row in enumerate(_rows(part, image)):
+            array = _array(row[image], f"row {number}", reader)
+            pile.add(array if size is None else resized(array, size))
+            labels.append(row[label] if label else None)
+        reader.finish()
+        return _labels(labels, features[label]) if label else (None, None)
+
+    return Found(*cache.kept(None, fill, len(part), "row {}".format, "the data set", in_memory))
 
 
 def _part(data, split):

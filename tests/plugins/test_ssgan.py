@@ -147,7 +147,7 @@ def test_samples_take_no_labels(batch):
 
 
 def test_the_networks_are_the_papers():
-    model = genzoo.get("ssgan")
+    model = genzoo.get("ssgan", num_classes=10)
     model.build((None, 28, 28, 1))
     sizes = [784, 1000, 500, 250, 250, 250, 10]
     weights = sum(a * b + b for a, b in itertools.pairwise(sizes))
