@@ -10,6 +10,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
   compiled, without gradients. The result of a short batch may have more rows than the batch;
+- ``export(path, format, endpoints, verbose)``: writes functions of tensors as an artifact that needs no Keras;
 - ``fill(array, tensor)``: writes the tensor's first rows into an array; waits until they are computed;
 - ``initializer(given)``: a Keras initializer, or a function with the same values but for rounding that is cheaper;
 - ``build_optimizer(optimizer, variables)``: makes a Keras optimizer's state, so that ``update`` finds it;
@@ -52,6 +53,7 @@ conv = _native.conv
 conv_transpose = _native.conv_transpose
 dense = _native.dense
 dropout = _native.dropout
+export = _native.export
 feed = _native.feed
 fill = _native.fill
 initializer = _native.initializer
@@ -75,6 +77,7 @@ __all__ = [
     "conv_transpose",
     "dense",
     "dropout",
+    "export",
     "feed",
     "fill",
     "in_phase",

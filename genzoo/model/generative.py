@@ -20,6 +20,7 @@ from genzoo.data.batches import (
 )
 from genzoo.layers import flattened
 from genzoo.model.changes import Changes
+from genzoo.model.exports import Exports
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs, check_extent
 from genzoo.model.players import assign_optimizers
@@ -41,7 +42,7 @@ def _validating(data):
         _validated.reset(token)
 
 
-class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, State, keras.Model):
+class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Exports, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
