@@ -20,8 +20,8 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal``, ``uniform``, ``dropout``, ``dense``,
 ``conv``, ``conv_transpose``, ``batch_norm``, ``normalise``, ``leaky_relu``.
 
-``in_phase`` and ``seeded`` are the same on all of them. Where a library has changed what a backend
-module leans on, ``borrowed`` says what happens.
+``in_phase``, ``seeded`` and what ``optimizers`` has are the same on all of them. Where a library has changed what a
+backend module leans on, ``borrowed`` says what happens.
 """
 
 import importlib
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from genzoo.engine.optimizers import Averages, averages_of, copied
 from genzoo.engine.plain import seeded
 
 _backend = keras.config.backend()
@@ -69,12 +70,15 @@ value_and_input_gradient = _native.value_and_input_gradient
 weights_kept = _native.weights_kept
 
 __all__ = [
+    "Averages",
     "TrainingStep",
+    "averages_of",
     "batch_norm",
     "build_optimizer",
     "compile_inference",
     "conv",
     "conv_transpose",
+    "copied",
     "dense",
     "dropout",
     "export",

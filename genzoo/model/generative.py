@@ -20,6 +20,7 @@ from genzoo.data.batches import (
 )
 from genzoo.layers import flattened
 from genzoo.model.changes import Changes
+from genzoo.model.companions import short_epoch_allowed
 from genzoo.model.exports import Exports
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs, check_extent
@@ -308,7 +309,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Export
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
-        with _validating(validation_data), engine.weights_kept(self):
+        with _validating(validation_data), engine.weights_kept(self), short_epoch_allowed(callbacks):
             return super().fit(
                 data, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 shuffle=shuffle, **kwargs,

@@ -19,7 +19,7 @@ class _Seat:
 
 
 @keras.saving.register_keras_serializable("genzoo")
-class Players(keras.optimizers.Optimizer):
+class Players(engine.Averages, keras.optimizers.Optimizer):
     """The optimizers of all players behind Keras' optimizer interface.
 
     ``model.optimizer["generator"]`` is the generator's own optimizer, with its own ``iterations`` and moments;
@@ -85,10 +85,23 @@ class Players(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        for player, seat in self._seats.items():
+            if not isinstance(seat.optimizer.learning_rate, keras.Variable):
+                raise TypeError(
+                    f"The optimizer of {player!r} follows a schedule, so its learning rate cannot be set. Make it with "
+                    "a number, or set the others' by themselves: model.optimizer[player].learning_rate."
+                )
         current = float(keras.ops.convert_to_numpy(self._first_learning_rate()))
         for seat in self._seats.values():
             mine = float(keras.ops.convert_to_numpy(seat.optimizer.learning_rate))
             seat.optimizer.learning_rate = value if current in (mine, 0.0) else mine * float(value) / current
+
+    def averages(self) -> list[tuple[keras.Variable, keras.Variable]] | None:
+        """Variables that are not frozen, each with its average; of two players' averages the last, as after ``fit``."""
+        seats = [seat for seat in self._seats.values() if seat.optimizer.use_ema and seat.optimizer.built]
+        pairs = [pair for seat in seats for pair in engine.averages_of(seat.optimizer, seat.variables)]
+        found = {id(variable): (variable, average) for variable, average in pairs if variable.trainable}
+        return list(found.values()) if seats else None
 
     def finalize_variable_values(self, var_list: Any) -> None:
         for seat in self._seats.values():
@@ -170,7 +183,7 @@ def assign_optimizers(
         optimizer = {}
     elif not isinstance(optimizer, dict) or "class_name" in optimizer:
         shared = keras.optimizers.get(optimizer)
-        optimizer = {player: shared.from_config(shared.get_config()) for player in names}
+        optimizer = {player: engine.copied(shared) for player in names}
     for player in optimizer:
         if player not in names:
             raise unknown_name("player", player, names)
