@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from genzoo.engine.optimizers import Averages, averages_of, copied
+from genzoo.engine import optimizers
+from genzoo.engine.optimizers import averages_of, copied
 from genzoo.engine.plain import seeded
 
 _backend = keras.config.backend()
@@ -45,8 +46,12 @@ if TYPE_CHECKING:
     class TrainingStep(keras.Model):
         """What type checkers know of it: it is a part of a ``keras.Model``."""
 
+    class Averages(keras.optimizers.Optimizer):
+        """It is a part of an optimizer."""
+
 else:
     TrainingStep = _native.TrainingStep
+    Averages = optimizers.Averages
 batch_norm = _native.batch_norm
 build_optimizer = _native.build_optimizer
 compile_inference = _native.compile_inference

@@ -55,6 +55,15 @@ class Players(engine.Averages, keras.optimizers.Optimizer):
         """The variables that this player moves: those that are not frozen."""
         return [variable for variable in self._seat(player).variables if variable.trainable]
 
+    def check_frozen(self) -> None:
+        """Refuses a ``MultiOptimizer`` of whose variables some are frozen since it was built."""
+        for player, seat in self._seats.items():
+            if _is_several(seat.optimizer) and len(self.variables_of(player)) < len(seat.variables):
+                raise ValueError(
+                    f"The MultiOptimizer of {player!r} takes gradients of all weights that it was made for, and some "
+                    "are frozen since. Compile the model again, with a new one."
+                )
+
     def known_to(self, player: str) -> list[keras.Variable]:
         """The variables that this player's optimizer keeps state of, frozen ones too."""
         return self._seat(player).variables
@@ -63,7 +72,10 @@ class Players(engine.Averages, keras.optimizers.Optimizer):
         """Gives every player its variables: a dict from player name to a list of ``keras.Variable``."""
         for player, seat in self._seats.items():
             seat.variables = list(variables[player])
+            if _is_several(seat.optimizer):  # and takes only gradients of all that it knows
+                seat.variables = self.variables_of(player)
             engine.build_optimizer(seat.optimizer, seat.variables)
+            _check(player, seat.optimizer)  # again: a MultiOptimizer may learn only now what is in it
         self.built = True
 
     def advance(self) -> None:
@@ -190,14 +202,29 @@ def assign_optimizers(
     optimizer = optimizer if set(optimizer) == set(names) else {**defaults(), **optimizer}
     chosen = {player: keras.optimizers.get(optimizer[player]) for player in names}
     for player, chosen_one in chosen.items():
-        if isinstance(chosen_one, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
-                f"{player!r}. Pass the optimizer inside it: its inner_optimizer."
-            )
+        _check(player, chosen_one)
     if len({id(o) for o in chosen.values()}) < len(chosen):
         raise ValueError(
             "Two players have the same optimizer object, which cannot hold the moments of both. "
             "Pass it alone (each player gets a copy), or one object per player."
         )
     return Players(chosen)
+
+
+def _is_several(optimizer):
+    """Whether it is a ``MultiOptimizer``."""
+    return hasattr(optimizer, "optimizers")
+
+
+def _check(player, optimizer):
+    """Refuses an optimizer that would not do here what it does in Keras."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
+            f"{player!r}. Pass the optimizer inside it: its inner_optimizer."
+        )
+    if _is_several(optimizer) and any(each.use_ema for each in optimizer.optimizers):
+        raise ValueError(
+            f"Averages (use_ema) inside a MultiOptimizer are not supported. Received: one for {player!r}. Leave "
+            "use_ema out."
+        )

@@ -27,7 +27,8 @@ class Awaited:
 
     def from_config(self, config: dict[str, Any]) -> Any:
         """The model, of the class that is now imported and takes this place."""
-        return self.spec.load().from_config(config)
+        cls: Any = self.spec.load()
+        return cls.from_config(config)
 
 
 def announce() -> None:

@@ -8,6 +8,7 @@ from keras import optimizers as o
 from small_models import small
 from toys import dense
 
+import genzoo
 from genzoo.model import GenerativeModel
 
 
@@ -166,3 +167,33 @@ def test_exclusions_from_weight_decay_reach_every_player(name, images):
     for variable in model.trainable_variables:
         expected = 0.1 if "bias" in variable.name else 0.09
         assert ops.convert_to_numpy(variable).mean() == pytest.approx(expected, abs=0.002), variable.path
+
+
+def test_several_optimizers_of_one_player_leave_frozen_layers_alone_or_say_that_they_cannot(images, tmp_path):
+    model = small("vae")
+    model.build((None, 8, 8, 1))
+    model.encoder.trainable = False
+    before = model.encoder.get_weights(), model.decoder.get_weights()
+    model.compile(several())
+    model.fit(images[0], batch_size=8, verbose=0)
+    assert all((a == b).all() for a, b in zip(before[0], model.encoder.get_weights(), strict=True))
+    assert all((a != b).any() for a, b in zip(before[1], model.decoder.get_weights(), strict=True))
+    model.save(tmp_path / "model.keras")
+    loaded = genzoo.load(tmp_path / "model.keras")
+    for each in (model, loaded):
+        each.fit(images[0], batch_size=8, verbose=0)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    layer = [layer for layer in model.decoder.layers if layer.trainable_weights][-1]
+    layer.trainable = False
+    with pytest.raises(ValueError, match=r"MultiOptimizer of 'autoencoder'.*frozen since\. Compile the model again"):
+        model.fit(images[0], batch_size=8, verbose=0)
+    layer.trainable = model.encoder.trainable = True
+    with pytest.raises(ValueError, match=r"do not know all weights of `encoder`.*model\.compile\(\)"):
+        model.fit(images[0], batch_size=8, verbose=0)
+
+
+def test_averages_inside_several_optimizers_are_refused():
+    averaging = o.MultiOptimizer(o.OptimizerMap(o.SGD(use_ema=True)))
+    with pytest.raises(ValueError, match=r"use_ema\) inside a MultiOptimizer.*'generator'"):
+        small("lsgan").compile({"generator": averaging})
