@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import genzoo.models  # noqa: F401  (names the built-in models, imports none)
-from genzoo.backend import choose_backend
-from genzoo.registry import ModelSpec, cite, list_models, register
+from genzoo.backend import choose_backend, when_keras_is_there
+from genzoo.registry import ModelSpec, awaited, cite, list_models, register
 from genzoo.version import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _LAZY = {"GenerativeModel": "genzoo.model", "evaluate": "genzoo.evaluation", "lo
 _ROOMS = {"callbacks", "data", "losses", "metrics", "networks", "schedules", "testing", "viz"}
 
 choose_backend()
+when_keras_is_there(awaited.announce)
 
 
 if not TYPE_CHECKING:  # checkers have them above, and tell a name that is not there

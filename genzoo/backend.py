@@ -1,9 +1,11 @@
-"""Picks a Keras backend where nobody did. Standard library only; runs before Keras is imported."""
+"""Picks a Keras backend where nobody did, and waits for Keras. Standard library only; Keras is not imported for it."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -37,3 +39,44 @@ def _configured():
         return json.loads((Path(home) / "keras.json").read_text()).get("backend")
     except (OSError, ValueError):
         return None
+
+
+def when_keras_is_there(act: Callable[[], None]) -> None:
+    """Calls a function once Keras is imported, whoever imports it: now, if it is already."""
+    if hasattr(sys.modules.get("keras"), "saving"):
+        act()
+    else:
+        sys.meta_path.insert(0, _Waiting(act))
+
+
+class _Waiting:
+    """A finder that lets the others find Keras, and acts after its import.
+
+    Args:
+        act: what to do then. It may fail, but the import does not.
+    """
+
+    def __init__(self, act):
+        self.act = act
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "keras":
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            self._act_after(spec.loader)
+        return spec
+
+    def _act_after(self, loader):
+        run = loader.exec_module
+
+        def run_and_act(module):
+            run(module)
+            with contextlib.suppress(ValueError, AttributeError):
+                sys.meta_path.remove(self)
+                del loader.exec_module
+            with contextlib.suppress(Exception):
+                self.act()
+
+        loader.exec_module = run_and_act

@@ -73,7 +73,7 @@ def rows(*columns: Array, padding: int = 2, min_size: int = 48) -> np.ndarray:
 
 
 def save_image(path: str | os.PathLike[str], image: np.ndarray) -> Path:
-    """Writes a uint8 or bool array as a picture in the format of the path's suffix, beside its place and then renamed."""
+    """Writes a uint8 or bool array as a picture, in the format of its suffix, beside its place and then renamed."""
     from PIL import Image
 
     path, image = validation.path("path", path), np.asarray(image)

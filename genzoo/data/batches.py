@@ -61,17 +61,18 @@ class ImageBatches(keras.utils.PyDataset):
         self.class_names = None if class_names is None else _names(class_names)
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
+        self._skipped = 0  # batches of the first epoch that are done
         self._order: tuple = None, None  # the key of an epoch, and its order
 
     def __len__(self) -> int:
-        return self._steps
+        return self._steps - (self._skipped if self._epoch <= 0 else 0)
 
     @property
     def num_batches(self) -> int | None:
-        return None if self.endless else self._steps
+        return None if self.endless else len(self)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        later, index = divmod(index, self._steps)
+        later, index = divmod(index + self._steps - len(self), self._steps)
         chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
         release(self.images)
@@ -82,6 +83,17 @@ class ImageBatches(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         if not self.endless:
             self._epoch += 1
+
+    def go_on(self, first_step: int, seed: int, within: bool) -> None:
+        """Goes on where a model is that was restored before the first epoch.
+
+        Args:
+            first_step: the training steps that it has made.
+            seed: of the order of its batches.
+            within: whether it may be restored from the middle of an epoch, whose other batches then come first.
+        """
+        done = max(0, first_step - self.first_step) % self._steps if within or self.endless else 0
+        self.first_step, self.seed, self._skipped = first_step - done, seed, done
 
     def resumed(
         self,

@@ -10,6 +10,7 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 - ``feed(batches)``: what Keras' ``fit`` shall read ``ImageBatches`` from;
 - ``compile_inference(model, fn)``: a function of batches of arrays, and of their ``size``, that yields ``fn(*batch)``,
   compiled, without gradients. The result of a short batch may have more rows than the batch;
+- ``export(path, format, endpoints, verbose)``: writes functions of tensors as an artifact that needs no Keras;
 - ``fill(array, tensor)``: writes the tensor's first rows into an array; waits until they are computed;
 - ``initializer(given)``: a Keras initializer, or a function with the same values but for rounding that is cheaper;
 - ``build_optimizer(optimizer, variables)``: makes a Keras optimizer's state, so that ``update`` finds it;
@@ -19,8 +20,8 @@ Each backend module offers the same names; the one that Keras runs on is chosen 
 Arithmetic, as in ``plain`` but faster where a backend's Keras is slow: ``normal``, ``uniform``, ``dropout``, ``dense``,
 ``conv``, ``conv_transpose``, ``batch_norm``, ``normalise``, ``leaky_relu``.
 
-``in_phase`` and ``seeded`` are the same on all of them. Where a library has changed what a backend
-module leans on, ``borrowed`` says what happens.
+``in_phase``, ``seeded`` and what ``optimizers`` has are the same on all of them. Where a library has changed what a
+backend module leans on, ``borrowed`` says what happens.
 """
 
 import importlib
@@ -28,6 +29,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from genzoo.engine import optimizers
+from genzoo.engine.optimizers import averages_of, copied
 from genzoo.engine.plain import seeded
 
 _backend = keras.config.backend()
@@ -43,8 +46,12 @@ if TYPE_CHECKING:
     class TrainingStep(keras.Model):
         """What type checkers know of it: it is a part of a ``keras.Model``."""
 
+    class Averages(keras.optimizers.Optimizer):
+        """It is a part of an optimizer."""
+
 else:
     TrainingStep = _native.TrainingStep
+    Averages = optimizers.Averages
 batch_norm = _native.batch_norm
 build_optimizer = _native.build_optimizer
 compile_inference = _native.compile_inference
@@ -52,6 +59,7 @@ conv = _native.conv
 conv_transpose = _native.conv_transpose
 dense = _native.dense
 dropout = _native.dropout
+export = _native.export
 feed = _native.feed
 fill = _native.fill
 initializer = _native.initializer
@@ -67,14 +75,18 @@ value_and_input_gradient = _native.value_and_input_gradient
 weights_kept = _native.weights_kept
 
 __all__ = [
+    "Averages",
     "TrainingStep",
+    "averages_of",
     "batch_norm",
     "build_optimizer",
     "compile_inference",
     "conv",
     "conv_transpose",
+    "copied",
     "dense",
     "dropout",
+    "export",
     "feed",
     "fill",
     "in_phase",

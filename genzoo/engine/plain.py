@@ -85,6 +85,15 @@ def fill(array, tensor):
     array[...] = np.asarray(tensor)[: len(array)]
 
 
+def export(path, format, endpoints, verbose):
+    """Writes functions as an artifact, where a backend can."""
+    raise ValueError(
+        "A model is exported as format='tf_saved_model' on the backend 'tensorflow'. Received: "
+        f"{format=} on {keras.config.backend()!r}. Save it (model.save), set KERAS_BACKEND=tensorflow, load it there "
+        "(genzoo.load) and export it."
+    )
+
+
 def padded(array, size: int):
     """A batch with rows of zeros up to ``size``, so that a short one needs no program of its own."""
     missing = size - len(array)

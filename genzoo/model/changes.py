@@ -55,7 +55,8 @@ class Changes(Part):
             )
 
     def _check_networks(self):
-        """Refuses weights that the optimizers were not made for."""
+        """Refuses weights that the optimizers were not made for, and those that one of them cannot leave out."""
+        self.optimizer.check_frozen()
         known = {id(variable) for player in self.players for variable in self.optimizer.known_to(player)}
         for name in self._moved():
             if any(id(variable) not in known for variable in getattr(self, name).trainable_variables):

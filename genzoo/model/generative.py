@@ -21,6 +21,8 @@ from genzoo.data.batches import (
 )
 from genzoo.layers import flattened
 from genzoo.model.changes import Changes
+from genzoo.model.companions import short_epoch_allowed
+from genzoo.model.exports import Exports
 from genzoo.model.files import State
 from genzoo.model.inputs import Inputs, check_extent, check_fit, check_verbose
 from genzoo.model.labels import Labels
@@ -43,7 +45,7 @@ def _validating(data):
         _validated.reset(token)
 
 
-class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Labels, State, keras.Model):
+class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Labels, Exports, State, keras.Model):
     """A Keras model that any number of players train, on every backend, from one ``step``.
 
     A subclass declares its ``players`` and writes ``build_networks``, ``default_optimizers`` and either
@@ -311,7 +313,7 @@ class GenerativeModel(Changes, engine.TrainingStep, Steps, Verbs, Inputs, Labels
         if validation_data is not None:
             kwargs.setdefault("validation_batch_size", batch_size)
             validation_data = self._validation_data(validation_data, kwargs["validation_batch_size"])
-        with _validating(validation_data), engine.weights_kept(self):
+        with _validating(validation_data), engine.weights_kept(self), short_epoch_allowed(callbacks):
             return super().fit(
                 data, epochs=epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 shuffle=shuffle, **kwargs,

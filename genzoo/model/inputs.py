@@ -20,14 +20,19 @@ from genzoo.data.batches import (
 )
 from genzoo.data.classes import Classes, classes_of
 from genzoo.data.tables import is_table, table
-from genzoo.model.part import Part
+from genzoo.model.companions import Companions, listed
 from genzoo.validation import flag, natural_number, positive_int
 
 UNKNOWN = Classes()
 
 
-class Inputs(Part):
+class Inputs(Companions):
     """From what a user passes to ``fit`` or ``evaluate`` to what Keras' own methods read."""
+
+    @property
+    def order_seed(self) -> int:
+        """The seed by which arrays are shuffled: the model's own."""
+        return int(ops.convert_to_numpy(self.seed_generator.state)[0])
 
     def _training_data(self, x, batch_size, shuffle, endless, callbacks):
         """The data for Keras' ``fit``, whether it shall shuffle them, and its callbacks.
@@ -47,12 +52,10 @@ class Inputs(Part):
         else:
             seen, data = self._checked(x)
             shuffle = shuffle and isinstance(data, keras.utils.PyDataset)  # Keras warns that it cannot shuffle others
-        for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+        for callback in listed(callbacks):
             if hasattr(callback, "see_data"):
                 callback.see_data(seen)
-        if callbacks and isinstance(seen, ImageBatches) and not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [*keras.tree.flatten(callbacks), _Ordered(seen)]
-        return data, shuffle, callbacks
+        return data, shuffle, self.accompanied(callbacks, seen)
 
     def _validation_data(self, data, batch_size):
         """The data for Keras' ``validation_data``, of any form that ``fit`` takes, and of pairs in a list or tuple."""
@@ -80,8 +83,7 @@ class Inputs(Part):
             x, y = as_numpy(x), as_numpy(y)
             self._check_batch((x, y), whole=True, classes=classes_of(None, y)._replace(names=names))
             batch_size = self.batch_size if batch_size is None else batch_size
-            seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
-            return ImageBatches(x, y, batch_size, seed=seed, class_names=names)
+            return ImageBatches(x, y, batch_size, seed=self.order_seed, class_names=names)
         if x is None:
             raise ValueError("No data. Pass images as an array or a data set: model.fit(x).")
         if y is not None:
@@ -142,14 +144,3 @@ def check_verbose(verbose: Any) -> None:
     """Refuses what Keras would take for the progress bar."""
     if verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
-
-
-class _Ordered(keras.callbacks.Callback):
-    """Where another callback has restored a model, such as ``BackupAndRestore``, the data go on from its steps."""
-
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    def on_train_begin(self, logs=None):
-        self.batches.first_step = self.model.steps_made

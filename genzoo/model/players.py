@@ -20,7 +20,7 @@ class _Seat:
 
 
 @keras.saving.register_keras_serializable("genzoo")
-class Players(keras.optimizers.Optimizer):
+class Players(engine.Averages, keras.optimizers.Optimizer):
     """The optimizers of all players behind Keras' optimizer interface.
 
     ``model.optimizer["generator"]`` is the generator's own optimizer, with its own ``iterations`` and moments;
@@ -56,6 +56,15 @@ class Players(keras.optimizers.Optimizer):
         """The variables that this player moves: those that are not frozen."""
         return [variable for variable in self._seat(player).variables if variable.trainable]
 
+    def check_frozen(self) -> None:
+        """Refuses a ``MultiOptimizer`` of whose variables some are frozen since it was built."""
+        for player, seat in self._seats.items():
+            if _is_several(seat.optimizer) and len(self.variables_of(player)) < len(seat.variables):
+                raise ValueError(
+                    f"The MultiOptimizer of {player!r} takes gradients of all weights that it was made for, and some "
+                    "are frozen since. Compile the model again, with a new one."
+                )
+
     def known_to(self, player: str) -> list[keras.Variable]:
         """The variables that this player's optimizer keeps state of, frozen ones too."""
         return self._seat(player).variables
@@ -64,7 +73,10 @@ class Players(keras.optimizers.Optimizer):
         """Gives every player its variables: a dict from player name to a list of ``keras.Variable``."""
         for player, seat in self._seats.items():
             seat.variables = list(variables[player])
+            if _is_several(seat.optimizer):  # and takes only gradients of all that it knows
+                seat.variables = self.variables_of(player)
             engine.build_optimizer(seat.optimizer, seat.variables)
+            _check(player, seat.optimizer)  # again: a MultiOptimizer may learn only now what is in it
         self.built = True
 
     def advance(self) -> None:
@@ -86,10 +98,23 @@ class Players(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        for player, seat in self._seats.items():
+            if not isinstance(seat.optimizer.learning_rate, keras.Variable):
+                raise TypeError(
+                    f"The optimizer of {player!r} follows a schedule, so its learning rate cannot be set. Make it with "
+                    "a number, or set the others' by themselves: model.optimizer[player].learning_rate."
+                )
         current = float(keras.ops.convert_to_numpy(self._first_learning_rate()))
         for seat in self._seats.values():
             mine = float(keras.ops.convert_to_numpy(seat.optimizer.learning_rate))
             seat.optimizer.learning_rate = value if current in (mine, 0.0) else mine * float(value) / current
+
+    def averages(self) -> list[tuple[keras.Variable, keras.Variable]] | None:
+        """Variables that are not frozen, each with its average; of two players' averages the last, as after ``fit``."""
+        seats = [seat for seat in self._seats.values() if seat.optimizer.use_ema and seat.optimizer.built]
+        pairs = [pair for seat in seats for pair in engine.averages_of(seat.optimizer, seat.variables)]
+        found = {id(variable): (variable, average) for variable, average in pairs if variable.trainable}
+        return list(found.values()) if seats else None
 
     def finalize_variable_values(self, var_list: Any) -> None:
         for seat in self._seats.values():
@@ -171,21 +196,14 @@ def assign_optimizers(
         optimizer = {}
     elif not isinstance(optimizer, dict) or "class_name" in optimizer:
         shared = _optimizer(optimizer)
-        optimizer = {player: shared.from_config(shared.get_config()) for player in names}
+        optimizer = {player: engine.copied(shared) for player in names}
     for player in optimizer:
         if player not in names:
             raise unknown_name("player", player, names)
     optimizer = optimizer if set(optimizer) == set(names) else {**defaults(), **optimizer}
     chosen = {player: _optimizer(optimizer[player]) for player in names}
     for player, chosen_one in chosen.items():
-        rate = float(keras.ops.convert_to_numpy(chosen_one.learning_rate))
-        if not 0 <= rate < math.inf:
-            raise ValueError(f"A learning rate is at least 0, and finite. Received: {rate} for {player!r}")
-        if isinstance(chosen_one, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
-                f"{player!r}. Pass the optimizer inside it: its inner_optimizer."
-            )
+        _check(player, chosen_one)
     if len({id(o) for o in chosen.values()}) < len(chosen):
         raise ValueError(
             "Two players have the same optimizer object, which cannot hold the moments of both. "
@@ -210,3 +228,26 @@ def _names_of_optimizers():
     kind = keras.optimizers.Optimizer
     return [name.lower() for name, found in vars(keras.optimizers).items() if isinstance(found, type)
             if issubclass(found, kind) and found is not kind]  # fmt: skip
+
+
+def _is_several(optimizer):
+    """Whether it is a ``MultiOptimizer``."""
+    return hasattr(optimizer, "optimizers")
+
+
+def _check(player, optimizer):
+    """Refuses an optimizer that would not do here what it does in Keras, or nothing sensible."""
+    for each in optimizer.optimizers if _is_several(optimizer) else [optimizer]:
+        rate = float(keras.ops.convert_to_numpy(each.learning_rate))
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"A learning rate is at least 0, and finite. Received: {rate} for {player!r}")
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            f"A LossScaleOptimizer scales losses for float16, in which no model here trains. Received: one for "
+            f"{player!r}. Pass the optimizer inside it: its inner_optimizer."
+        )
+    if _is_several(optimizer) and any(each.use_ema for each in optimizer.optimizers):
+        raise ValueError(
+            f"Averages (use_ema) inside a MultiOptimizer are not supported. Received: one for {player!r}. Leave "
+            "use_ema out."
+        )

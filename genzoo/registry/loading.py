@@ -16,6 +16,7 @@ from genzoo.discovery.specs import load_target, path_of
 from genzoo.files import LARGEST_JSON, read_json_object
 from genzoo.model import GenerativeModel
 from genzoo.registry import plugins
+from genzoo.registry.awaited import Awaited
 
 
 def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
@@ -133,6 +134,7 @@ def _import_class(path, config):
     """
     name, target = config.get("registered_name"), f"{config.get('module')}:{config.get('class_name')}"
     registered = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    registered = None if isinstance(registered, Awaited) else registered
     if config.get("module") is None and registered is not None:  # of the script or notebook that is running
         return
     if not all(isinstance(config.get(key), str) for key in ("module", "class_name")) or not isinstance(name, str):

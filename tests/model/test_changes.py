@@ -185,11 +185,6 @@ def test_a_model_is_built_for_one_shape():
         model.build((None, 4, 4, 1))
 
 
-def test_an_optimizer_that_scales_for_float16_is_refused():
-    with pytest.raises(ValueError, match=r"LossScaleOptimizer.*'autoencoder'.*inner_optimizer"):
-        small("vae").compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()))
-
-
 def test_a_model_with_an_optimizer_for_every_player_needs_no_defaults():
     class Bare(type(small("vae"))):
         def default_optimizers(self):

@@ -16,6 +16,7 @@ from genzoo.engine.jax.initial import build_optimizer, initializer  # noqa: F401
 from genzoo.engine.plain import (  # noqa: F401  (offered as they are)
     batch_norm,
     dense,
+    export,
     feed,
     fill,
     leaky_relu,

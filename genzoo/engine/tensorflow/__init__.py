@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from genzoo.engine import plain
 from genzoo.engine.moments import build_optimizer  # noqa: F401
 from genzoo.engine.plain import (  # noqa: F401
     dense,
@@ -70,6 +71,15 @@ def _any_batch_size(fn, **options):
         return graphs[kind](*tensors)
 
     return run
+
+
+def export(path, format, endpoints, verbose):
+    if format != "tf_saved_model":
+        plain.export(path, format, endpoints, verbose)
+    archive = keras.export.ExportArchive()
+    for name, (fn, inputs) in endpoints.items():
+        archive.add_endpoint(name, fn, inputs)
+    archive.write_out(path, verbose=verbose)
 
 
 class TrainingStep:

@@ -9,7 +9,7 @@ from genzoo.engine import moments, plain
 def update(optimizer, gradients, variables) -> None:
     kernel = {keras.optimizers.Adam: _adam, keras.optimizers.SGD: _sgd}.get(type(optimizer))
     if kernel is None or not _is_plain(optimizer, gradients, variables) or not _moments_are_known(optimizer):
-        optimizer.apply(gradients, variables)
+        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))  # as Keras does on TensorFlow
         return
     pairs = [(v.value.handle, g) for v, g in zip(variables, gradients, strict=True)]
     kernel(optimizer, pairs, tf.cast(optimizer.learning_rate, tf.float32))

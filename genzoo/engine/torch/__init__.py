@@ -8,7 +8,7 @@ import torch
 
 from genzoo.data.batches import power_of_two, split_batch
 from genzoo.engine.moments import build_optimizer  # noqa: F401
-from genzoo.engine.plain import initializer, padded, weights_kept  # noqa: F401  (some are offered as they are)
+from genzoo.engine.plain import export, initializer, padded, weights_kept  # noqa: F401  (some are offered as they are)
 from genzoo.engine.torch import borrowed
 from genzoo.engine.torch.arithmetic import (  # noqa: F401
     batch_norm,
