@@ -1,6 +1,7 @@
 """How the command ends: with 0, or a line and 2 (what was given), 1 (what failed under way), 130 or 143 (a signal)."""
 
 import contextlib
+import os
 import re
 import signal
 import sys
@@ -28,19 +29,27 @@ MEMORY = r"(?i)out of memory|resource.?exhausted|(un|not )able to allocate|can't
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends what runs inside as Ctrl-C does, files put in order, but with 143."""
-
-    def end(number, frame):
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
+    """SIGTERM ends what runs inside as Ctrl-C does, files put in order, but with 143. What is ignored stays ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, _end) for number in usual if signal.getsignal(number) is usual[number]}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number, frame):
+    """Ends the command by an exception; while a module is imported at once, for compiled ones may not survive that."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>" and "name" in frame.f_locals:
+            where = f"while {frame.f_locals['name']!a} was imported"
+            os.write(2, f"Stopped: {signal.Signals(number).name}, {where}.\n".encode())
+            os._exit(128 + number)
+        frame = frame.f_back
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
 def outcome(app: typer.Typer) -> int:
@@ -51,7 +60,7 @@ def outcome(app: typer.Typer) -> int:
     try:
         code = app(prog_name="genzoo", standalone_mode=False)
     except Terminated as error:
-        complain("SIGTERM.", "Stopped", "bold")
+        _stopped(signal.SIGTERM)
         return error.code
     except KeyboardInterrupt:
         code = 130
@@ -64,8 +73,12 @@ def outcome(app: typer.Typer) -> int:
         complain(said if isinstance(error, FileError) else spoken(said, _words(app)))
         return _code(error)
     if code == 130:
-        complain("Ctrl-C.", "Stopped", "bold")
+        _stopped(signal.SIGINT)
     return code if isinstance(code, int) else 0
+
+
+def _stopped(number):
+    complain(f"{number.name}.", "Stopped", "bold")
 
 
 def _code(error):

@@ -14,6 +14,7 @@ import zlib
 import keras
 import numpy as np
 import pytest
+from plugin_packages import install
 from processes import environment
 
 from genzoo import registry
@@ -250,6 +251,27 @@ def test_a_signal_ends_a_claim_with_its_code(tmp_path, number, code, moment):
     assert "Traceback" not in said
     if moment != "starting":
         assert "Stopped. Go on: genzoo reproduce tiny --out runs --file claims.toml" in printed
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_a_plugin_hangs_names_it(tmp_path, number, code):
+    source = f"import pathlib, time\npathlib.Path({str(tmp_path / 'begun')!r}).touch()\ntime.sleep(300)"
+    install(tmp_path, "hangs", (), ["hangs = hangs_zoo:X"], {"hangs_zoo": source})
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [*COMMAND, "plugins"], env=environment(PYTHONPATH=path), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert said.splitlines()[-1] == f"Stopped: {number.name}, while 'hangs_zoo' was imported."
 
 
 def _wait(process, run, moment):
