@@ -6,6 +6,11 @@ The window's width is the best of ten on 1000 images held out from training. It 
 folder: --data-dir, or TFDS_DATA_DIR.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, tensorflow_datasets="data")
+
 import argparse
 
 import numpy as np

@@ -8,6 +8,11 @@ first rate, 0.01, reconstruction soon pins classes to places that the prior give
 Datasets' folder: --data-dir, or TFDS_DATA_DIR.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, matplotlib="plot", tensorflow_datasets="data")
+
 import argparse
 
 import keras

@@ -8,6 +8,11 @@ images above their reconstructions.
 It reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=tensorflow.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="metrics")
+
 import argparse
 
 import keras

@@ -9,6 +9,11 @@ factor, so that it counts whether they are among them. Some runs spread x and y 
 ``--seed`` helps.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, matplotlib="plot", sklearn="metrics")
+
 import argparse
 
 import keras

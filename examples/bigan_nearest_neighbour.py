@@ -9,6 +9,11 @@ training. The picture: samples, then test images above their reconstructions G(E
 It reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=jax.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="metrics")
+
 import argparse
 
 import keras

@@ -5,6 +5,11 @@ python examples/digits_by_class.py --model cvae       # a minute; also cgan and 
 It reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=jax.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="metrics")
+
 import argparse
 import json
 

@@ -5,6 +5,11 @@ python examples/hundred_labels.py --model ssgan       # or adgm; writes hundred_
 It reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=torch.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="metrics")
+
 import argparse
 import json
 

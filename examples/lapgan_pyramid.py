@@ -6,6 +6,11 @@ Prints for how many of 1000 samples the five nearest among 10,000 real digits ag
 reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=tensorflow.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="metrics")
+
 import argparse
 
 import numpy as np

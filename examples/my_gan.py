@@ -3,6 +3,11 @@
 python examples/my_gan.py                 # real 8x8 digits, no download; writes my_gan.png
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, sklearn="data")
+
 import argparse
 
 import keras

@@ -9,6 +9,11 @@ python examples/posterior_collapse.py     # about a minute on one core; writes p
 It reads MNIST from TensorFlow Datasets' folder: --data-dir, or TFDS_DATA_DIR. Any backend: KERAS_BACKEND=jax.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, matplotlib="plot", tensorflow_datasets="data")
+
 import argparse
 import math
 

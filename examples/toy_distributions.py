@@ -6,6 +6,11 @@ Images are points: one pixel is a coordinate, and two pixels are two. What the p
 density moves onto the data's while D(x) goes to 1/2 wherever there is data, and no point of the ring is left out.
 """
 
+from genzoo.extras import require
+
+if __name__ == "__main__":
+    require(__file__, matplotlib="plot")
+
 import argparse
 
 import keras

@@ -1,6 +1,7 @@
 """Errors that say what was expected, what was received and what to do. Standard library only."""
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -18,8 +19,19 @@ def not_built() -> ValueError:
     return ValueError("The model does not know its image shape yet. Call fit(x) or build(input_shape) first.")
 
 
+class FileError(ValueError):
+    """What a file holds is wrong. Names in the message are those in the file, not of arguments."""
+
+
 class TrainingDiverged(ValueError):
     """A loss became NaN or infinite: nothing that was given is wrong in itself."""
+
+
+class Terminated(SystemExit):
+    """SIGTERM that reached the command where nothing waits for it, as KeyboardInterrupt is Ctrl-C that did."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
 
 
 class PluginError(ImportError):

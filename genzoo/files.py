@@ -6,6 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from genzoo.errors import FileError
 
 LARGEST_JSON = 2**24  # bytes; run.json has a few thousand
 
@@ -82,6 +85,18 @@ def _settle(folder):
             os.close(descriptor)
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` and ``~name`` replaced by the home folder.
+
+    Raises:
+        FileNotFoundError: nobody is called so.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(f"There is no file or folder {path}: nobody here has that home.") from error
+
+
 @contextlib.contextmanager
 def locked(path: str | Path) -> Iterator[None]:
     """Holds a lock on a file of this name, which is removed at the end. However the process ends, so does the lock.
@@ -154,17 +169,31 @@ def read_json_object(path: str | Path) -> dict:
         FileNotFoundError: there is no such file.
         ValueError: it is no file, too large, no JSON or no object; the message names it.
     """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise FileError(f"{path} is damaged (expected an object in braces, received a {type(found).__name__}).")
+    return found
+
+
+def read_json(path: str | Path) -> Any:
+    """The JSON in such a file, whatever it holds; raises as ``read_json_object`` does."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path} is damaged ({error}).") from error
+
+
+def read_text(path: str | Path) -> str:
+    """The text in such a file; raises as ``read_json_object`` does."""
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is damaged (it is a folder or a device, not a file).")
+        raise FileError(f"{path} is damaged (it is a folder or a device, not a file).")
     with open(path, "rb") as file:
         content = file.read(LARGEST_JSON + 1)
     if len(content) > LARGEST_JSON:
-        raise ValueError(f"{path} is damaged (it is larger than {LARGEST_JSON} bytes).")
+        raise FileError(f"{path} is damaged (it is larger than {LARGEST_JSON} bytes).")
     try:
-        found = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}).") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged (expected an object in braces, received a {type(found).__name__}).")
-    return found
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is damaged ({error}).") from error

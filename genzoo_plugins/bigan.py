@@ -72,7 +72,7 @@ class BiGAN(JointGame):
     Metrics: ``discriminator_loss`` and ``generator_loss``; both 1.39 where $D = 1/2$ everywhere.
 
     Args:
-        latent_dim: size of the code, $z \sim U(-1, 1)$.
+        latent_dim: size of the code, whose prior is uniform in (-1, 1).
         hidden_dim: width of the two hidden layers of each network.
         **kwargs: ``seed``, ``name``, ``dtype``.
 

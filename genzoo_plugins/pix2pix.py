@@ -41,7 +41,7 @@ class Pix2Pix(GenerativeModel):
             often as the sides allow, at most the paper's 8 (which is 256x256 to a single pixel).
         patch: side of the patch that each of the discriminator's numbers looks at: 1, 16, 70 or 286 pixels. The last
             two need sides of at least 16 and 64.
-        l1_weight: $\lambda$, for the mean absolute difference of pixels in [-1, 1].
+        l1_weight: factor of the mean absolute difference of pixels in [-1, 1], lambda in the paper.
         dropout: rate in the generator's first three layers on the way up; 0 for one translation per image.
         mirror: whether training turns left and right round in every second pair, at random.
         **kwargs: ``seed``, ``name``, ``dtype``.

@@ -72,7 +72,7 @@ class SSGAN(GenerativeModel):
     discriminator as it trains, noise included, in ``fit``; of ``classify`` in ``evaluate``. It is 0 where none has one.
 
     Args:
-        num_classes: K; by default as many as the data have.
+        num_classes: how many, K; by default as many as the data have.
         latent_dim: size of z, uniform in [0, 1).
         hidden_dim: width of the discriminator's first layer; its others have 1/2, 1/4, 1/4, 1/4, the generator's 1/2.
         unlabelled_weight: factor of the two unsupervised terms.

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from genzoo import registry
 from genzoo.backend import BACKENDS
-from genzoo.cli.printing import console, say
-from genzoo.discovery.installed import strict
-from genzoo.errors import PluginError, TrainingDiverged
+from genzoo.cli import ending
+from genzoo.cli.printing import console, say, styled, table
+from genzoo.cli.quiet import quiet
 from genzoo.files import read_json_object
 
 app = typer.Typer(
@@ -31,9 +28,12 @@ app = typer.Typer(
 )
 
 
-# What is wrong with what a user gave; everything else went wrong under way.
-PATHS = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError, BlockingIOError)
-GIVEN = (ValueError, ImportError, NotImplementedError, *PATHS)
+LARGEST_SIDE = 2**14  # of an image, in pixels: a square of it is more than Pillow opens
+LARGEST_PICTURE = 2**27  # pixels, where Pillow's own limit is lifted
+
+
+def _side(text, **options):
+    return typer.Option(min=1, max=LARGEST_SIDE, help=text, **options)
 
 
 class Backend(StrEnum):
@@ -53,16 +53,8 @@ Name = Annotated[str, typer.Argument(help="A model's name; `genzoo list` shows t
 def main() -> None:
     """Runs the command. An error becomes one line and exit code 2, or 1 where nobody gave anything wrong."""
     sys.path.insert(0, "")  # so that "module:Class" finds a module in this folder, as `python -m genzoo` does
-    try:
-        app()
-    except Exception as error:
-        if strict():
-            raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(_one_line(error))}", highlight=False)
-        sys.exit(2 if isinstance(error, GIVEN) and not isinstance(error, (TrainingDiverged, PluginError)) else 1)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
+    with quiet(), ending.terminable():
+        sys.exit(ending.outcome(app))
 
 
 @app.callback()
@@ -71,22 +63,20 @@ def version(show: Annotated[bool, typer.Option("--version", help="Show the versi
     if show:
         import genzoo
 
-        console.print(genzoo.__version__, highlight=False)
+        say(genzoo.__version__)
         raise typer.Exit
 
 
 @app.command("list")
 def list_(pattern: Annotated[str, typer.Argument(help="Shell pattern, such as '*gan*'.")] = "*") -> None:
     """Shows the models there are."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "tags", "what", "from"):
-        table.add_column(column, style="bold" if column == "name" else None)
+    rows = table("name", "tags", "what", "from")
     for name in registry.list_models(pattern):
         spec = registry.spec(name)
-        table.add_row(name, " ".join(sorted(spec.tags)), spec.summary, spec.source)
-    if not table.rows:
+        rows.add_row(styled((name, "bold")), " ".join(sorted(spec.tags)), spec.summary, spec.source)
+    if not rows.rows:
         raise ValueError(f"No model matches. Received: {pattern!r}. `genzoo list` shows all.")
-    console.print(table)
+    console.print(rows)
 
 
 @app.command()
@@ -95,7 +85,7 @@ def plugins(backend: BackendOption = None) -> None:
     _use(backend)
     from genzoo.cli.plugins import show
 
-    show(console)
+    show()
 
 
 @app.command("new-plugin")
@@ -106,7 +96,7 @@ def new_plugin(
     """Writes a package with a model of your own, ready to be installed, tested and published."""
     from genzoo.cli.new_plugin import new_plugin
 
-    new_plugin(console, name, out)
+    new_plugin(name, out)
 
 
 @app.command()
@@ -114,6 +104,7 @@ def check(
     name: Annotated[str, typer.Argument(help="A name, 'dist/name' or 'module:Class'.", show_default=False)],
     backend: BackendOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A check; may come again.")] = None,
 ) -> None:
     """Checks that a model keeps the contract of all models, and says how to mend what it breaks."""
     registry.spec(name)
@@ -122,7 +113,7 @@ def check(
 
     from genzoo.cli.check import show
 
-    if not show(console, name, keras.backend.backend(), _parsed(set_ or [])):
+    if not show(name, keras.backend.backend(), _parsed(set_ or []), only or ()):
         raise typer.Exit(1)
 
 
@@ -137,7 +128,7 @@ def info(name: Name) -> None:
 @app.command()
 def cite(name: Name) -> None:
     """Prints the BibTeX of the papers that a model comes from."""
-    registry.cite(name)
+    say(registry.reference(name), lines=True)
 
 
 @app.command()
@@ -145,7 +136,7 @@ def train(
     name: Name,
     data: Annotated[str, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.")] = "digits",
     split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
-    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images to this height and width.")] = None,
+    image_size: Annotated[int | None, _side("Resize images to this height and width.")] = None,
     background: Annotated[
         str | None, typer.Option(help="Colour behind transparent pixels.", show_default="white")
     ] = None,
@@ -226,6 +217,7 @@ def sample(
 
     if sampler is not None:
         samplers.check_name(sampler)
+    _file("--output", output)
     model = loading.load(source, compile=False)
     if source.is_dir() and sampler in samplers.NAMES[1:] and sampler not in model.fitted_samplers:
         with telling():
@@ -233,6 +225,7 @@ def sample(
         model.fit_sampler(sampler, images)
     if label is None and columns is None:
         columns = columns_of(model, n)
+    _fits(n, model.image_shape)
     images = model.sample(n, labels=_label(label, model.class_names), sampler=sampler, seed=seed)
     viz.save_image(output, viz.image_grid(images, columns))
     say(f"{n} images in {output}")
@@ -245,7 +238,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Images to sample.")] = 10_000,
     data: Annotated[str | None, typer.Option(help="As for train.", show_default="the run's")] = None,
     split: Annotated[str | None, typer.Option(help="Part to judge by.", show_default="test, or else train")] = None,
-    image_size: Annotated[int | None, typer.Option(min=1, help="Resize real images.", show_default="the run's")] = None,
+    image_size: Annotated[int | None, _side("Resize real images.", show_default="the run's")] = None,
     features: Annotated[
         str | None, typer.Option(help="'mnist', 'fashion_mnist' or 'inception'.", show_default="the data's")
     ] = None,
@@ -261,12 +254,14 @@ def evaluate(
         raise ValueError(f"--metrics takes names, with commas. Received: {metrics!r}")
     if data is not None:
         _filled("--data", data)
+    if output is not None:
+        _file("--output", output)
     _use(backend or _backend_of(source, installed=True))
     _name(named)
     from genzoo.cli.evaluate import show
 
     show(
-        console, source, metrics=metrics, samples=samples, data_name=data, split=split, image_size=image_size,
+        source, metrics=metrics, samples=samples, data_name=data, split=split, image_size=image_size,
         features=features, sampler=sampler, arguments=_parsed(set_ or []), seed=seed, output=output,
     )  # fmt: skip
 
@@ -284,11 +279,13 @@ def reproduce(
     backend: BackendOption = None,
 ) -> None:
     """Trains and scores what papers say of the models, and writes ours beside it. An interrupted one goes on."""
+    if record is not None:
+        _file("--record", record)
     _use(backend)
     from genzoo.cli.reproduce import show
 
     show(
-        console, claims or [], list_=list_, table=table, record=record, out=out, epochs=epochs, seed=seed, file=file
+        claims or [], list_=list_, table=table, record=record, out=out, epochs=epochs, seed=seed, file=file
     )  # fmt: skip
 
 
@@ -330,23 +327,45 @@ def _filled(option, value):
         raise ValueError(f"{option} must not be empty. Received: {value!r}")
 
 
+def _file(option, path):
+    """Refuses what cannot become a file before anything has taken time."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{option} is the name of a file. Received: the folder {path}")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f"{option} cannot be written: {above} is no folder. Received: {path}")
+
+
+def _fits(n, image_shape):
+    """Refuses a picture that no program would open."""
+    from PIL import Image
+
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or LARGEST_PICTURE)
+    height, width = image_shape[:2] if image_shape else (1, 1)
+    if n * height * width > limit:
+        most = limit // (height * width)
+        raise ValueError(
+            f"-n must be at most {most} for images of {height}x{width}: a picture of more cannot be opened."
+        )
+
+
 def _parsed(pairs):
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ValueError(f"--set takes KEY=VALUE. Received: {pair!r}")
-        options[key.replace("-", "_")] = value
-        with contextlib.suppress(ValueError):  # what is not JSON is a string
-            options[key.replace("-", "_")] = json.loads(value)
+        options[key.replace("-", "_")] = _value(value)
     return options
 
 
-def _one_line(error):
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.strerror}: {error.filename}"
-    known = isinstance(error, (*GIVEN, OSError)) or type(error) is RuntimeError
-    told = (
-        str(error) if known and str(error) else f"{type(error).__name__}: {error}. GENZOO_STRICT_PLUGINS=1 shows where."
-    )
-    return " ".join(told.split("\n"))
+def _value(text):
+    """JSON, or one of Python's words for it; what is neither is a string."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+    except RecursionError as error:
+        raise ValueError(
+            f"--set takes KEY=VALUE. Received: a value of {len(text)} characters, nested too deep"
+        ) from error

@@ -2,16 +2,13 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from genzoo import evaluation
-from genzoo.cli.printing import say
+from genzoo.cli.printing import console, say, table, warn
 from genzoo.data import sprites
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments.rows import rounded
@@ -24,7 +21,6 @@ WITH_TRAIN = {"train", "train_labels"}  # what a score may need of the training 
 
 
 def show(
-    console: Console,
     source: Path,
     *,
     metrics: str | None,
@@ -51,8 +47,10 @@ def show(
     output = _written(found, output, source, model, reference, split)
     console.print(table_of(found))
     if shared := in_words(shared_settings(found)):
-        console.print(f"\nWhere a score has them: {shared}.", highlight=False, markup=False)
-    say(f"\nEvery score with its protocol: {output}")
+        console.print()
+        console.print(f"Where a score has them: {shared}.")
+    console.print()
+    say(f"Every score with its protocol: {output}")
 
 
 def _reference(source, name, image_size):
@@ -72,10 +70,7 @@ def _real(reference, split):
     try:
         return reference.part("test"), "test"
     except ValueError:  # it has none; what else may be wrong is wrong with the other part too
-        print(
-            f"{reference.name} has no test part: judged by what it was trained on. Name another part: --split",
-            file=sys.stderr,
-        )
+        warn(f"{reference.name} has no test part: judged by what it was trained on. Name another part: --split")
         return reference.part("train", shuffle=False), "train"
 
 
@@ -132,9 +127,9 @@ def by_metric(pairs: dict) -> dict:
 
 def table_of(found: dict) -> Table:
     """The scores, what is beside each, and the settings in which its protocol differs from the others'."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    rows = table()
     for column in ("metric", "score", "beside", "by"):
-        table.add_column(column, style="bold" if column == "metric" else None, no_wrap=column in ("metric", "score"))
+        rows.add_column(column, style="bold" if column == "metric" else None, no_wrap=column in ("metric", "score"))
     shared = shared_settings(found)
     for name, result in found.items():
         beside = [
@@ -143,8 +138,8 @@ def table_of(found: dict) -> Table:
             if key not in ("value", "protocol") and not isinstance(value, list)
         ]
         own = {key: value for key, value in _settings(result["protocol"]).items() if key not in shared}
-        table.add_row(*map(escape, (name, _number(result["value"]), ", ".join(beside), in_words(own))))
-    return table
+        rows.add_row(name, _number(result["value"]), ", ".join(beside), in_words(own))
+    return rows
 
 
 def shared_settings(found: dict) -> dict:

@@ -3,12 +3,14 @@
 import inspect
 import json
 import re
+from typing import Any
 
-from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from genzoo import registry
-from genzoo.cli.printing import console, plain, say, table
+from genzoo.cli.options import explained
+from genzoo.cli.printing import console, plain, say, styled, table
 
 
 def show(name: str) -> None:
@@ -16,29 +18,38 @@ def show(name: str) -> None:
     spec, model = registry.spec(name), registry.get(name)
     cls = type(model)
     title = inspect.cleandoc(cls.__doc__ or "").split("\n")[0]
-    console.print(f"[bold]{escape(spec.name)}[/]  {escape(spec.summary)}", highlight=False)
+    console.print(styled((spec.name, "bold"), f"  {spec.summary}"))
     if title not in ("", spec.summary):
-        say(plain(title))
+        console.print(plain(title))
     say(f"Batch size {model.batch_size}. Tags: {', '.join(sorted(model.tags)) or 'none'}.")
-    for part in (_options(model), _players(model), _metrics(model)):
+    _options(model)
+    for part in (_players(model), _metrics(model)):
         console.print()
         console.print(part)
     _deviations(registry.docstring_section(cls, "Deviations"))
     if reference := registry.docstring_section(cls, "Reference"):
-        console.print("\nReference", style="bold")
-        say(reference)
+        _heading("Reference")
+        say(reference, lines=True)
     if option := next(iter(model.options()), None):
-        say(f"\nSet an option: genzoo train {name} --set {option}={_value(model, option)}")
+        console.print()
+        say(f"Set an option: genzoo train {name} --set {option}={_value(model, option)}")
+
+
+def _heading(text):
+    console.print()
+    console.print(styled((text, "bold")))
 
 
 def _options(model):
-    rows = table("option", "default")
-    for option in model.options():
-        rows.add_row(option, _value(model, option))
-    return rows
+    """Every option with its default, and below it what it is."""
+    _heading("Options")
+    for option, text in explained(type(model)).items():
+        console.print(styled((option, "bold"), f"  {_value(model, option)}"), soft_wrap=True)
+        if text:
+            console.print(Padding(text, (0, 0, 0, 4)))
 
 
-def _value(model, option):
+def _value(model: Any, option: str) -> str:
     return json.dumps(getattr(model, option), default=repr)
 
 
@@ -62,8 +73,8 @@ def _deviations(section):
     """Prints the numbered paragraphs of the section."""
     _, *deviations = re.split(r"^\d+\. ", section, flags=re.MULTILINE)
     if deviations:
-        console.print("\nDeviations from the paper", style="bold")
+        _heading("Deviations from the paper")
         numbered = Table.grid(padding=(0, 1))
         for number, text in enumerate(deviations, 1):
-            numbered.add_row(f"{number}.", escape(plain(" ".join(text.split()))))
-        console.print(numbered, highlight=False)
+            numbered.add_row(f"{number}.", plain(" ".join(text.split())))
+        console.print(numbered)

@@ -13,11 +13,10 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.markup import escape
-
 import genzoo
 from genzoo import registry
+from genzoo.cli.printing import console, styled
+from genzoo.files import expanded
 
 TEMPLATE = Path(__file__).with_name("plugin_template")
 FILES = (  # what is written, from which part of the template, and what it is for
@@ -51,11 +50,10 @@ class Names(NamedTuple):
         }
 
 
-def new_plugin(console: Console, name: str, out: Path | None = None) -> None:
+def new_plugin(name: str, out: Path | None = None) -> None:
     """Writes the package and says what to do next.
 
     Args:
-        console: where to say it.
         name: the model's, lowercase kebab.
         out: the directory, by default ``genzoo-NAME`` in this one. There must be none, or an empty one.
 
@@ -65,9 +63,9 @@ def new_plugin(console: Console, name: str, out: Path | None = None) -> None:
     """
     names = names_for(name)
     refuse_taken(names)
-    directory = Path(names.package) if out is None else out.expanduser()
+    directory = Path(names.package) if out is None else expanded(out)
     write(directory, files(names))
-    _show(console, names, directory)
+    _show(names, directory)
 
 
 def names_for(name: str) -> Names:
@@ -155,24 +153,25 @@ def _filled(text, names):
     return text
 
 
-def _show(console, names, directory):
+def _show(names, directory):
     where = str(directory)
     here = where if directory.is_absolute() or where.startswith(".") else f"./{where}"
-    console.print(f"A package with the model [bold]{names.model}[/] is in [bold]{escape(where)}[/]", soft_wrap=True)
-    _lines(console, [(_filled(path, names), purpose) for path, _, purpose in FILES])
+    told = styled("A package with the model ", (names.model, "bold"), " is in ", (where, "bold"))
+    console.print(told, soft_wrap=True)
+    _lines([(_filled(path, names), purpose) for path, _, purpose in FILES])
     console.print("Next", style="bold")
     commands = (
         (f"pip install -e {shlex.quote(here + '[test]')}", "# from now on `genzoo list` shows it"),
         (f"pytest {shlex.quote(where)}", "# on the backend of KERAS_BACKEND"),
         (f"genzoo train {names.model} --data digits --epochs 200", "# a grid of samples per epoch"),
     )
-    _lines(console, commands)
+    _lines(commands)
 
 
-def _lines(console, rows):
+def _lines(rows):
     """Two columns, the second one dim. Lines are not broken, so that commands can be copied."""
     width = max(len(left) for left, _ in rows)
     for left, right in rows:
-        text = f"  {escape(left.ljust(width))}  [dim]{escape(right)}[/]" if right else f"  {escape(left)}"
-        console.print(text, highlight=False, soft_wrap=True)
+        text = styled(f"  {left:{width}}  ", (right, "dim")) if right else f"  {left}"
+        console.print(text, soft_wrap=True)
     console.print()

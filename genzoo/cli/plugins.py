@@ -2,12 +2,10 @@
 
 import contextlib
 import sys
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import warnings
 
 from genzoo import registry
+from genzoo.cli.printing import Screen, console, say, table
 from genzoo.discovery import installed
 from genzoo.errors import PluginError
 from genzoo.registry.plugins import models_of, seconds_spent
@@ -15,23 +13,25 @@ from genzoo.registry.plugins import models_of, seconds_spent
 SLOW = 1.0  # seconds of import that are worth a word
 
 
-def show(console: Console) -> None:
+def show() -> None:
     """Imports every plugin and prints a table: distribution, version, names, status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the table has those of entry points that are left out
+        faulty = installed.faulty()
     rows = [_row(plugin) for plugin in installed.selected()]
     rows += [(plugin, "", "left out by GENZOO_PLUGINS") for plugin in installed.left_out()]
+    rows += [(plugin, plugin.name, f"left out: {plugin.fault}") for plugin in faulty]
     if rows:
-        table = Table(box=None, pad_edge=False)
-        for column in ("distribution", "version", "names", "status"):
-            table.add_column(column, style="bold" if column == "names" else None)
+        shown = table("distribution", "version", "names", "status")
         for plugin, names, status in rows:
-            table.add_row(*map(escape, (plugin.distribution, plugin.version, names or plugin.full_name, status)))
-        wide = console if console.is_terminal else Console(width=10_000)  # a reason is one line
-        wide.print(table, highlight=False)
+            shown.add_row(plugin.distribution, plugin.version, names or plugin.full_name, status)
+        wide = console if console.is_terminal else Screen(width=10_000)  # a reason is one line
+        wide.print(shown)
     else:
-        console.print("No plugin is installed.")
+        say("No plugin is installed.")
     for entry in sorted(installed.selection() or ()):
         if all(entry not in installed.selectors(plugin) for plugin in installed.installed()):
-            console.print(f"GENZOO_PLUGINS names {escape(repr(entry))}, which is not installed.", highlight=False)
+            say(f"GENZOO_PLUGINS names {entry!r}, which is not installed.")
 
 
 def _row(plugin):

@@ -1,22 +1,19 @@
 """``genzoo reproduce``: trains and scores what papers say, and puts ours beside it."""
 
-import contextlib
+import signal
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 
-from genzoo.cli.printing import say
-from genzoo.errors import unknown_name
+from genzoo.cli.printing import console, say, styled
+from genzoo.errors import Terminated, unknown_name
 from genzoo.evaluation import provenance
 from genzoo.experiments import claims as claims_
 from genzoo.experiments import rows
 
 
 def show(
-    console: Console,
     names: list[str],
     *,
     list_: bool,
@@ -35,26 +32,29 @@ def show(
     if table is not None:
         if not table.exists():
             raise FileNotFoundError(f"There is no file {table}. `genzoo reproduce CLAIM --record {table}` writes it.")
-        print(rows.markdown_table(known, rows.read_rows(table)), end="")
+        say(rows.markdown_table(known, rows.read_rows(table)).removesuffix("\n"), lines=True)
     elif list_ or not names:
-        _list(console, [known[name] for name in names] or known.values(), out, seed)
+        _list([known[name] for name in names] or known.values(), out, seed)
     else:
         for name in names:
-            _reproduce(console, known[name], out, epochs, seed, record, file)
+            _reproduce(known[name], out, epochs, seed, record, file)
 
 
-def _reproduce(console, claim, out, epochs, seed, record, file):
+def _reproduce(claim, out, epochs, seed, record, file):
     from genzoo.experiments import reproduction
 
     directory = reproduction.directory_of(out, claim.id, seed)
     say(f"{claim.title}, into {directory}. Budget: {rows.budget(claim)}")
     verbose = 1 if console.is_terminal else 2
-    row = None
-    with contextlib.suppress(KeyboardInterrupt):  # where it comes while scoring; training ends by itself
+    try:
         row = reproduction.reproduce(claim, out, epochs=epochs, seed=seed, say=say, verbose=verbose)
-    if row is None:
+    except KeyboardInterrupt:  # while scoring; training ends by itself
+        row = signal.SIGINT
+    except Terminated:
+        row = signal.SIGTERM
+    if isinstance(row, signal.Signals):
         say(f"Stopped. Go on: {_command(claim, out, epochs, seed, record, file)}")
-        sys.exit(130)
+        sys.exit(128 + row)
     verdict = {True: "the same", False: "not the same", None: "no verdict"}[row["reproduced"]["last"]]
     short = f" (shortened: {row['epochs']} of {row['epochs_of_claim']} epochs)" if row["shortened"] else ""
     last, best = (f"{rows.rounded(row[which]['value'])} in epoch {row[which]['epoch']}" for which in ("last", "best"))
@@ -72,13 +72,15 @@ def _command(claim, out, epochs, seed, record, file):
     )
 
 
-def _list(console, chosen, out, seed):
+def _list(chosen, out, seed):
     from genzoo.experiments import reproduction
 
     for claim in chosen:
-        console.print(
-            f"[bold]{escape(claim.id)}[/]: {escape(reproduction.state_of(claim, out, seed))}", highlight=False
-        )
+        try:
+            state = reproduction.state_of(claim, out, seed)
+        except ValueError as error:  # which shall not hide the others
+            state = str(error)
+        console.print(styled((claim.id, "bold"), f": {state}"))
         said = f"{claim.title}. Source: {rows.stated(claim)}. Same if: {claim.condition()}."
         about = f"{said} {rows.budget(claim)}. {claim.note}"
-        console.print(Padding(escape(about), (0, 0, 0, 4), style="dim"), highlight=False)
+        console.print(Padding(about, (0, 0, 0, 4), style="dim"))

@@ -13,6 +13,7 @@ from genzoo.data.progress import telling
 from genzoo.errors import TrainingDiverged
 from genzoo.experiments.runs import Run, alone, free_directory, new_model
 from genzoo.experiments.training import Source, Training
+from genzoo.files import expanded
 
 
 def train(
@@ -28,7 +29,7 @@ def train(
     **source: Any,
 ) -> None:
     """Trains a new model. Arguments are those of the command; ``source`` has the other fields of a ``Source``."""
-    path = Path(data).expanduser()
+    path = expanded(data)
     location = str(path.resolve()) if data != "digits" and path.exists() else data
     asked = Training(
         model=name,
@@ -87,7 +88,8 @@ def _fit(run, model, epochs):
         kept = f"The model of epoch {done} is kept in {run.model_path}" if done else "No model was saved"
         raise TrainingDiverged(f"Training diverged in epoch {run.monitor.findings[-1].epoch} of {epochs}. {kept}.")
     if done < epochs:
-        say(f"\nStopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
+        console.print()
+        say(f"Stopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
         say(f"Go on: genzoo resume {run.directory}")
         sys.exit(128 + (stopped.received or 0))
     say(f"{f'Epochs {first} to' if first < done else 'Epoch'} {done}. Model: {run.model_path}")

@@ -80,12 +80,17 @@ def npz(path: Path, split: str) -> Found:
         with np.load(path, allow_pickle=False) as archive:
             for image, label in ((f"x_{split}", f"y_{split}"), ("image", "label"), ("images", "labels"), ("x", "y")):
                 if image in archive and (image.startswith("x_") or split == "train"):
-                    return Found(archive[image], archive[label].reshape(-1) if label in archive else None)
+                    found = [np.asarray(archive[name]) if name in archive else None for name in (image, label)]
+                    return Found(found[0], None if found[1] is None else found[1].reshape(-1))
             raise ValueError(
                 f"{path} holds no images for split {split!r}. Expected the array 'image' (and maybe 'label'), or "
                 f"'x_{split}' (and 'y_{split}'). Received: {sorted(archive)}."
             )
-    except zipfile.BadZipFile as error:
+    except MemoryError as error:
+        raise ValueError(f"The arrays of {path} do not fit into memory ({error}).") from error
+    except Exception as error:  # a damaged header makes NumPy raise almost anything
+        if isinstance(error, ValueError) and str(error).startswith(f"{path} holds no images"):
+            raise
         raise ValueError(f"{path} is damaged ({error}). Copy it again.") from error
 
 

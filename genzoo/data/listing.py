@@ -1,5 +1,7 @@
 """Which files below a folder are images, and which are left out."""
 
+import contextlib
+import difflib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,6 +69,30 @@ def listed(root: Path) -> Listing:
 def folders(root: Path) -> list[Path]:
     """The folders directly in a folder that are not hidden."""
     return sorted(path for path in root.iterdir() if not _hidden(path.name) and path.is_dir())
+
+
+def meant(path: str | Path) -> str | None:
+    """What is there instead of a path with a misspelt part: a folder or ``.npz`` of nearly that name, or None.
+
+    Example:
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "shapes" / "train").mkdir(parents=True)
+    >>> meant(folder / "shaeps" / "train") == str(folder / "shapes" / "train")
+    True
+    """
+    given = Path(path).expanduser()
+    missing = next((part for part in (*given.parents[::-1], given) if not part.exists()), given)
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = [beside.name for beside in missing.parent.iterdir() if beside.is_dir() or beside.suffix == ".npz"]
+    near = difflib.get_close_matches(missing.name, [name for name in names if not _hidden(name)], n=1, cutoff=0.6)
+    if not near:
+        return None
+    found = missing.parent / near[0]
+    whole = found / given.relative_to(missing)
+    start = "./" if str(path).startswith("./") else ""
+    return f"{start}{whole if whole.exists() else found}"
 
 
 def formats() -> list[str]:

@@ -9,10 +9,12 @@ import numpy as np
 
 from genzoo.data import files, named
 from genzoo.data.batches import ImageBatches, check_images
+from genzoo.data.listing import meant
 from genzoo.data.pictures import Reader
 from genzoo.data.pile import memory
 from genzoo.data.progress import telling
 from genzoo.data.tables import is_table, table
+from genzoo.files import expanded
 from genzoo.validation import natural_number, needs, text
 
 
@@ -97,19 +99,21 @@ def _found(name_or_path, split, size, data_dir, reader, columns, in_memory):
     if not isinstance(name_or_path, (str, Path)) or not str(name_or_path).strip():
         kind = "an empty one" if isinstance(name_or_path, str) else type(name_or_path).__name__
         raise ValueError(f"Expected the name of a data set, a path, or a Hugging Face data set. Received: {kind}")
-    name_or_path, path = str(name_or_path), Path(name_or_path).expanduser()
+    name_or_path, path = str(name_or_path), expanded(name_or_path)
     if in_memory is False and (name_or_path in named.OFFLINE or path.suffix == ".npz"):
         raise ValueError(f"`in_memory=False` goes with images that are decoded. {name_or_path} is read whole.")
     if name_or_path in named.OFFLINE:
         return named.OFFLINE[name_or_path](split)
-    if path.suffix == ".npz":
-        return files.npz(path, split)
-    if path.is_dir():
+    if path.is_dir() and path.suffix != ".npz":
         return files.folder(path, split, size, reader, in_memory)
+    if path.exists() and path.suffix == ".npz":
+        return files.npz(path, split)
     if path.exists():
         raise ValueError(f"Expected a folder of images or an .npz file. Received: the file {path}")
-    if path.is_absolute() or name_or_path.startswith((".", "~")) or (path.suffix and ":" not in name_or_path):
-        raise FileNotFoundError(f"There is no file or folder {name_or_path}.")
+    no_name = path.is_absolute() or name_or_path.startswith((".", "~")) or name_or_path.endswith("/")
+    if no_name or (path.suffix and ":" not in name_or_path):
+        hint = f" Did you mean {near!r}?" if (near := meant(name_or_path)) else ""
+        raise FileNotFoundError(f"There is no file or folder {name_or_path}.{hint}")
     return named.tfds_or_keras(name_or_path, split, size, data_dir, in_memory)
 
 

@@ -1,5 +1,6 @@
 """Data sets by name: scikit-learn's digits, drawn sprites, TensorFlow Datasets, ``keras.datasets``."""
 
+import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -13,6 +14,7 @@ import numpy as np
 
 from genzoo.data import cache
 from genzoo.data.files import Found, resized
+from genzoo.data.listing import meant
 from genzoo.data.sprites import SHAPES, sprites
 from genzoo.errors import unknown_name
 from genzoo.extras import extra_module
@@ -44,9 +46,12 @@ def tfds_or_keras(
     Returns:
         A ``Found`` in memory, or a ``tf.data.Dataset`` of dicts where they do not fit.
     """
-    if importlib.util.find_spec("tensorflow_datasets") is None and name in KERAS_DATASETS:
-        _refuse_to_pass_over(name, data_dir)
-        return _keras_dataset(name, split)
+    if importlib.util.find_spec("tensorflow_datasets") is None:
+        if name in KERAS_DATASETS:
+            _refuse_to_pass_over(name, data_dir)
+            return _keras_dataset(name, split)
+        if near := meant(name):
+            raise _no_such_folder(name, near, "of that name needs tensorflow-datasets: pip install genzoo[data]")
     key = _key(name, split, size, data_dir)
     if (kept := cache.found(key, in_memory)) is not None:  # which spares importing TFDS, too
         return Found(*kept)
@@ -108,6 +113,10 @@ def _unreadable(builder, name):
     )
 
 
+def _no_such_folder(name, near, data_set):
+    return FileNotFoundError(f"There is no file or folder {name!r}. Did you mean {near!r}? A data set {data_set}.")
+
+
 def _tfds():
     return extra_module("tensorflow_datasets", "data", "This data set needs tensorflow-datasets")
 
@@ -116,9 +125,16 @@ def _builder(name, data_dir):
     tfds = _tfds()
     try:
         return tfds.builder(name, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError as error:
-        known, hint = tfds.list_builders(with_community_datasets=False), "There is no such file or folder either."
-        raise unknown_name("data set", name, [*OFFLINE, *known], hint) from error
+    except ValueError as error:
+        unknown = isinstance(error, tfds.core.registered.DatasetNotFoundError)
+        if not unknown and not str(error).startswith("Parsing builder name string"):
+            raise
+        known = [*OFFLINE, *tfds.list_builders(with_community_datasets=False)]
+        if (near := meant(name)) and not difflib.get_close_matches(name, known, cutoff=0.9):
+            raise _no_such_folder(name, near, "of that name is not known either") from error
+        close = difflib.get_close_matches(name, known, cutoff=0.7)  # not whatever is least unlike a folder's name
+        hint = "There is no such file or folder either."
+        raise unknown_name("data set", name, known if close else (), hint) from error
     except AssertionError as error:  # what TFDS raises for a version that does not exist
         raise ValueError(str(error)) from error
 

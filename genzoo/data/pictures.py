@@ -122,7 +122,7 @@ class Reader:
 
 def _decoded(file):
     """``(image, animated, deep)``: the first frame, upright; whether there are more; whether Pillow halves its bits."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         # From a stream: Pillow maps a named file into memory, and mixes up a TIFF that is to be turned.
@@ -140,7 +140,10 @@ def _decoded(file):
             f"{file} is too large ({error}). Make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
         ) from error
     except Exception as error:  # a damaged file makes Pillow raise almost anything
-        raise ValueError(f"{file} is not a readable image ({error}). Remove or repair it.") from error
+        told = getattr(error, "strerror", None) or error  # without the file's name, which would come twice
+        if isinstance(error, UnidentifiedImageError):
+            told = "of no format that Pillow knows"
+        raise ValueError(f"{file} is not a readable image ({told}). Remove or repair it.") from error
 
 
 def upright(image):

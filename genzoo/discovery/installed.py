@@ -10,8 +10,9 @@ import functools
 import os
 import re
 import sys
+import warnings
 
-from genzoo.discovery.specs import ModelSpec, key_of, path_of
+from genzoo.discovery.specs import ModelSpec, is_name, key_of, path_of
 
 GROUP = "genzoo.models"
 
@@ -26,6 +27,7 @@ class Plugin:
         distribution, version: as its metadata spell them.
         requires: what the distribution declares that it needs.
         location: the folder that it was found in.
+        fault: what keeps its entry point from being one, or empty. Such a plugin is only told of.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Plugin:
     version: str
     requires: tuple[str, ...] = ()
     location: str = ""
+    fault: str = ""
 
     @property
     def key(self) -> str:
@@ -85,7 +88,16 @@ def selection() -> set[str] | None:
 
 def installed() -> list[Plugin]:
     """The entry points of all distributions, by full name. Looks again when a folder on the path changed."""
-    return list(_installed(tuple((path, _modified(path)) for path in sys.path)))
+    return [plugin for plugin in _found() if not plugin.fault]
+
+
+def faulty() -> list[Plugin]:
+    """Entry points that cannot be any model's."""
+    return [plugin for plugin in _found() if plugin.fault]
+
+
+def _found():
+    return _installed(tuple((path, _modified(path)) for path in sys.path))
 
 
 def _modified(path):
@@ -105,7 +117,12 @@ def _installed(path):
             if points:
                 brought = _plugins(points, _metadata(distribution), str(distribution.locate_file("")))
                 found.setdefault(brought[0].key, brought)
-    return sorted((plugin for plugins in found.values() for plugin in plugins), key=lambda plugin: plugin.full_name)
+    plugins = sorted((plugin for plugins in found.values() for plugin in plugins), key=lambda plugin: plugin.full_name)
+    for plugin in plugins:
+        if plugin.fault:
+            who = f"The entry point {plugin.name!r} of {plugin.distribution} {plugin.version}"
+            warnings.warn(f"{who} is left out: {plugin.fault}. Tell its author.", stacklevel=2)
+    return plugins
 
 
 def _metadata(distribution):
@@ -119,7 +136,19 @@ def _metadata(distribution):
 def _plugins(points, metadata, location):
     requires = tuple(metadata.get_all("Requires-Dist", ()))
     about = (metadata["Name"], metadata.get("Version", "?"), requires, location)
-    return [Plugin(key_of(point.name), f"{point.module}:{point.attr}", *about) for point in points]
+    return [_plugin(point, about) for point in points]
+
+
+def _plugin(point, about):
+    try:
+        target = f"{point.module}:{point.attr}"
+    except AttributeError:  # what the standard library raises for a value that it does not understand
+        return Plugin(
+            point.name, point.value, *about, fault=f"it must be 'package.module:Class', and is {point.value!r}"
+        )
+    name = key_of(point.name)
+    fault = "" if is_name(name) else "a model's name is lowercase kebab, such as 'beta-vae'"
+    return Plugin(name, target, *about, fault=fault)
 
 
 def of_class(cls: type) -> Plugin | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -68,6 +69,11 @@ def path_of(target: Any) -> str:
 def key_of(name: str) -> str:
     """A name as it is compared: lowercase, ``_`` as ``-``."""
     return name.lower().replace("_", "-")
+
+
+def is_name(name: str) -> bool:
+    """Whether it may be a model's name: lowercase kebab, where ``_`` counts as ``-``."""
+    return re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name) is not None
 
 
 def summary_of(doc: str | None) -> str:

@@ -6,7 +6,8 @@ counts, what belongs beside it, and in ``protocol`` what the number depends on.
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from genzoo import metrics
 from genzoo.data.batches import unit_images
 from genzoo.errors import unknown_name
 from genzoo.evaluation.evidence import Evidence
+from genzoo.validation import non_negative, positive_int
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -45,6 +47,13 @@ class Score:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
+    def check(self, argument: str, value: Any) -> None:
+        """Raises a ``ValueError`` for a value that is not of the argument's type."""
+        annotation = inspect.signature(self.function).parameters[argument].annotation
+        kinds = typing.get_args(annotation) or (annotation,)
+        if kinds[0] in KINDS and not (value is None and type(None) in kinds):
+            KINDS[kinds[0]](argument, value)
+
     def lacks(self, evidence: Evidence) -> str | None:
         """Why this score cannot be computed, or None."""
         if "translation" in evidence.model.tags:
@@ -69,6 +78,7 @@ NEEDS_IN_WORDS = {
     "factors": "known factors (the data set 'sprites' has them)",
 }
 SCORES: dict[str, Score] = {}
+KINDS: dict[Any, Callable] = {int: positive_int, float: non_negative}  # how an argument of this type is checked
 
 
 def score(
@@ -89,11 +99,11 @@ def score(
     return add
 
 
-def find(name: str, arguments: Iterable[str] = ()) -> Score:
+def find(name: str, arguments: Mapping[str, Any] | Iterable[str] = ()) -> Score:
     """The score of this name, which takes these arguments.
 
     Raises:
-        ValueError: there is none, or it does not take one of them.
+        ValueError: there is none, it does not take one of them, or one is of another type.
     """
     if name not in SCORES:
         raise unknown_name("metric", name, SCORES)
@@ -102,6 +112,8 @@ def find(name: str, arguments: Iterable[str] = ()) -> Score:
             known = SCORES[name].arguments
             hint = "" if known else f"{name!r} takes none."
             raise unknown_name(f"argument of the metric {name!r}", argument, known, hint)
+        if isinstance(arguments, Mapping):
+            SCORES[name].check(argument, arguments[argument])
     return SCORES[name]
 
 

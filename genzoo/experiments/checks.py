@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.backend import BACKENDS
-from genzoo.validation import choice, natural_number, positive, positive_int
+from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
 
 
 def check(found: Mapping[str, Any], checks: Mapping[str, Callable]) -> None:
@@ -61,6 +61,41 @@ def _plugin(name, value):
         _name(f"{name}.{key}", value.get(key))
 
 
+def _number_or_text(name, value):
+    if not isinstance(value, str):
+        _of((int, float), "a number or text")(name, value)
+
+
+def _each(is_right):
+    """Of every value of an object, or of a list."""
+
+    def is_right_throughout(name, value):
+        for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+            is_right(f"{name}[{key}]", one)
+
+    return is_right_throughout
+
+
+def _both(*checks):
+    def is_right(name, value):
+        for one in checks:
+            one(name, value)
+
+    return is_right
+
+
+def _parts(name, value):
+    for part in ("name", "train", "test"):
+        _name(f"{name}.{part}", value.get(part))
+    if value.get("image_size") is not None:
+        _size(f"{name}.image_size", value["image_size"])
+
+
+def _scored(name, value):
+    positive_int(f"{name}.epoch", value.get("epoch"))
+    _both(_object, _each(_object))(f"{name}.scores", value.get("scores"))
+
+
 TRAINING = {
     "model": _name,
     "options": _object,
@@ -91,4 +126,33 @@ MADE_WITH = {
     "before": _list,
     "num_classes": positive_int,
     "class_names": _list,
+}
+CLAIM = {
+    **dict.fromkeys(("id", "title", "source", "model", "score"), _name),
+    **{name: _optional(_text) for name in ("features", "select", "unit", "criterion", "than", "note")},
+    **{name: _optional(positive_int) for name in ("batch_size", "score_every")},
+    **{name: _both(_list, _each(_text)) for name in ("also", "estimated")},
+    "data": _both(_object, _parts),
+    "epochs": positive_int,
+    "paper": _number_or_text,
+    "minutes": _both(_object, _each(positive)),
+    "options": _object,
+    "learning_rate": _optional(positive),
+    "arguments": _both(_object, _each(_object)),
+    "samples": positive_int,
+    "target": _optional(_of((int, float), "a number")),
+    "tolerance": non_negative,
+}
+ROW = {
+    **dict.fromkeys(("claim", "backend", "hardware", "commit", "date"), _name),
+    **dict.fromkeys(("epochs", "epochs_of_claim"), positive_int),
+    **{name: _both(_object, _each(_optional(_of((int, float), "a number")))) for name in ("best", "last", "also")},
+    "reproduced": _object,
+    "seeds": _list,
+    "minutes": non_negative,
+}
+REPRODUCTION = {
+    "seconds": _both(_object, _each(non_negative)),
+    "scores": _both(_list, _each(_both(_object, _scored))),
+    "commits": _list,
 }

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genzoo.errors import unknown_name
+from genzoo.errors import FileError, unknown_name
+from genzoo.experiments import checks
+from genzoo.files import read_text
 
 SHIPPED = Path(__file__).with_name("claims.toml")
 CRITERIA = ("at most", "at least", "near")
@@ -133,25 +135,36 @@ def read_claims(path: str | os.PathLike[str] = SHIPPED) -> dict[str, Claim]:
         ValueError: it is no TOML, or one of its claims is incomplete, has an unknown field or the id of another.
     """
     try:
-        tables = tomllib.loads(Path(path).read_text()).get("claims", [])
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(read_text(path)).get("claims", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not TOML ({error}).") from error
-    known, claims = {field.name: field for field in dataclasses.fields(Claim)}, {}
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError(f"{path} holds no claims. Expected tables that begin with [[claims]].")
+    claims = {}
     for table in tables:
-        name = table.get("id", "without an id")
-        for field in table:
-            if field not in known:
-                raise unknown_name(f"field of claim {name!r}", field, known)
-        missing = [f.name for f in known.values() if f.name not in table and _required(f)]
-        if missing:
-            raise ValueError(f"Claim {name!r} of {path} lacks {', '.join(missing)}.")
-        if name in claims:
-            raise ValueError(f"Two claims of {path} have the id {name!r}.")
-        claims[name] = Claim(**table)
+        claim = _claim(path, table)
+        if claim.id in claims:
+            raise ValueError(f"Two claims of {path} have the id {claim.id!r}.")
+        claims[claim.id] = claim
     for claim in claims.values():
         if claim.than is not None and claim.than not in claims:
             raise unknown_name(f"claim to compare {claim.id!r} with", claim.than, claims)
     return claims
+
+
+def _claim(path, table):
+    name, known = table.get("id", "without an id"), {field.name: field for field in dataclasses.fields(Claim)}
+    for field in table:
+        if field not in known:
+            raise unknown_name(f"field of claim {name!r}", field, known)
+    missing = [f.name for f in known.values() if f.name not in table and _required(f)]
+    if missing:
+        raise ValueError(f"Claim {name!r} of {path} lacks {', '.join(missing)}.")
+    try:
+        checks.check(table, checks.CLAIM)
+        return Claim(**table)
+    except ValueError as error:
+        raise FileError(f"Claim {name!r} of {path} is wrong. {error}") from error
 
 
 def _required(field):

@@ -7,9 +7,9 @@ RUN/row.json            the row, once all is done
 """
 
 import contextlib
-import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +17,13 @@ from pathlib import Path
 import keras
 
 from genzoo import evaluation, registry
-from genzoo.errors import TrainingDiverged
+from genzoo.errors import FileError, TrainingDiverged
 from genzoo.evaluation import provenance, scores
-from genzoo.experiments import runs
+from genzoo.experiments import checks, runs
 from genzoo.experiments.claims import Claim
-from genzoo.experiments.rows import rounded
+from genzoo.experiments.rows import check_row, rounded
 from genzoo.experiments.training import Source, Training
-from genzoo.files import written
+from genzoo.files import read_json_object, written
 from genzoo.registry import loading
 
 
@@ -40,7 +40,7 @@ def reproduce(
     seed: int = 0,
     say: Callable[[str], object] = print,
     verbose: int | str = 0,
-) -> dict | None:
+) -> dict | signal.Signals:
     """Trains and scores a claim; one that was interrupted goes on where it stopped.
 
     Args:
@@ -52,7 +52,7 @@ def reproduce(
         verbose: as for Keras' ``fit``.
 
     Returns:
-        The row, or None if a signal ended the training; call it again to go on.
+        The row, or the signal that ended the training; call it again to go on.
 
     Raises:
         ValueError: the run there is of another claim, backend or score, or is further than ``epochs``; there are more
@@ -76,8 +76,8 @@ def reproduce(
         if row is None or row["epochs"] != epochs:  # else only its verdict may have changed
             with run.discarded_on_failure():
                 progress = _Progress(directory, claim.id)
-                if not _completed(claim, run, progress, epochs, say, verbose):
-                    return None
+                if ended := _completed(claim, run, progress, epochs, say, verbose):
+                    return ended
             row = _row(claim, run, progress)
         row = _judged(row, claim, root, seed)
         provenance.write_json(directory / "row.json", row)
@@ -85,7 +85,7 @@ def reproduce(
 
 
 def _completed(claim, run, progress, epochs, say, verbose):
-    """Trains and scores what is not done yet; returns False if a signal ended the training."""
+    """Trains and scores what is not done yet; returns the signal that ended the training, or None."""
     model, seed = run.model(), run.asked.seed
     if run.epochs_done > epochs:
         raise ValueError(f"{run.directory} has {run.epochs_done} epochs already. Received: epochs={epochs}")
@@ -99,14 +99,14 @@ def _completed(claim, run, progress, epochs, say, verbose):
             with progress.timed("training"):
                 stopped = run.train(model, train, until, verbose=verbose)
             if stopped.received:  # maybe after the last batch, when there was nothing left to stop
-                return False
+                return stopped.received
         if run.monitor and run.monitor.diverged:
             raise TrainingDiverged(f"{claim.id} diverged after epoch {run.epochs_done} of {epochs}.")
         with progress.timed("scoring"):
             found = _scores(claim, model, seed, train=train, **parts)
         progress.add(claim, until, found, run.model_path)
         say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
-    return True
+    return None
 
 
 def _scores(claim, model, seed, *, train, test, validation=None):
@@ -128,7 +128,14 @@ def _scores(claim, model, seed, *, train, test, validation=None):
 def read_row(root: str | os.PathLike[str], claim: str, seed: int = 0) -> dict | None:
     """The row of a claim that was run, or None."""
     path = directory_of(root, claim, seed) / "row.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    row = read_json_object(path)
+    try:
+        check_row(row)
+    except ValueError as error:
+        raise FileError(f"{path} is damaged ({error}). Remove it: it is written again.") from error
+    return row
 
 
 def state_of(claim: Claim, root: str | os.PathLike[str], seed: int = 0) -> str:
@@ -151,7 +158,11 @@ class _Progress:
         self.path = Path(directory) / "reproduction.json"
         self.state = {"claim": claim, "seconds": {"training": 0.0, "scoring": 0.0}, "scores": [], "commits": []}
         if self.path.exists():
-            self.state = json.loads(self.path.read_text())
+            self.state = {**self.state, **read_json_object(self.path)}
+            try:
+                checks.check(self.state, checks.REPRODUCTION)
+            except ValueError as error:
+                raise FileError(f"{self.path} is damaged ({error}).") from error
             if self.state.pop("running", None):  # killed, and nobody knows when
                 self.state["seconds_lost"] = True
         if (commit := provenance.commit()) not in self.state["commits"]:

@@ -1,24 +1,43 @@
 """Rows: what came out of claims, as JSON files hold it and as Markdown tables show it."""
 
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
+from genzoo.errors import FileError
+from genzoo.experiments import checks
 from genzoo.experiments.claims import Claim
+from genzoo.files import read_json
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict]:
     """The rows that a file holds, or none if there is no such file."""
     try:
-        rows = json.loads(Path(path).read_text())
+        rows = read_json(path)
     except FileNotFoundError:
         return []
-    except ValueError as error:
-        raise ValueError(f"{path} is no file of rows ({error}).") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "claim" in row for row in rows):
         raise ValueError(f"{path} is no file of rows: expected a list of them, as --record writes it.")
+    for row in rows:
+        try:
+            check_row(row)
+        except ValueError as error:
+            raise FileError(
+                f"{path} is no file of rows: that of claim {row['claim']!r} is damaged ({error})."
+            ) from error
     return rows
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """Raises a ``ValueError`` for a row that lacks something, or has it in another form."""
+    if missing := [name for name in checks.ROW if name not in row]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    checks.check(row, checks.ROW)
+    for which in ("best", "last"):
+        if missing := [name for name in ("value", "epoch") if name not in row[which]]:
+            raise ValueError(f"its `{which}` lacks {', '.join(missing)}")
+        if which not in row["reproduced"]:
+            raise ValueError(f"its `reproduced` lacks {which}")
 
 
 def with_row(rows: list[dict], row: dict) -> list[dict]:

@@ -23,6 +23,7 @@ from genzoo import registry
 from genzoo.annotations import Data
 from genzoo.callbacks import HealthMonitor, SampleGrid, StopOnSignal, TranslationGrid
 from genzoo.discovery import installed
+from genzoo.errors import FileError
 from genzoo.evaluation import provenance
 from genzoo.experiments import checks
 from genzoo.experiments.history import History
@@ -110,7 +111,7 @@ class Run:
             asked = Training.from_json({name: found.pop(name) for name in FIELDS if name in found})
             checks.check(found, {**checks.PROGRESS, **checks.MADE_WITH})
         except ValueError as error:
-            raise ValueError(f"{path} is damaged ({error}).") from error
+            raise FileError(f"{path} is damaged ({error}).") from error
         done = {name: found.pop(name) for name in checks.PROGRESS if name in found}
         return cls(directory, asked, found, **done)
 

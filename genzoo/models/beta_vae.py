@@ -25,11 +25,11 @@ class BetaVAE(ConvVAE):
 
     Args:
         beta: factor of the KL term.
-        capacity: C in nats per image at the end of its rise, such as 25, or None for the objective with ``beta``.
+        capacity: C in nats per image at the end of its rise, such as 25, or None for the objective with ``beta``. It
+            takes neither a ``kl_schedule`` nor ``free_bits``.
         capacity_steps: training steps until then.
         gamma: factor of the distance from C.
-        latent_dim, hidden_dim, num_layers, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``conv-vae``;
-            the last three are not for ``capacity``.
+        latent_dim, hidden_dim, num_layers, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``conv-vae``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

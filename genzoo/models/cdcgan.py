@@ -28,7 +28,7 @@ class CDCGAN(DCGAN):
 
     Args:
         num_classes: how many; labels are class ids from 0 to ``num_classes - 1``. By default as many as the data have.
-        conditioning: ``"projection"`` or ``"concatenation"``.
+        conditioning: how the discriminator sees the label: ``"projection"`` or ``"concatenation"``.
         filters, dropout, latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing,
             spectral_norm, updates, ema_decay: as for ``dcgan``.
         **kwargs: ``seed``, ``name``, ``dtype``.

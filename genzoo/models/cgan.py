@@ -30,7 +30,7 @@ class CGAN(AdversarialModel):
         dropout: rate in both networks.
         latent_dim: size of the noise $z$, standard normal.
         objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
-            see ``AdversarialModel``.
+            as for ``AdversarialModel``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

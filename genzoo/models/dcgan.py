@@ -26,9 +26,9 @@ class DCGAN(AdversarialModel):
         filters: channels before the generator's last layer and after the discriminator's first; deeper layers have two
             and four times as many.
         dropout: rate of dropout in the discriminator.
-        latent_dim: size of the noise $z \sim N(0, I)$.
+        latent_dim: size of the noise $z$, standard normal.
         objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
-            what later papers have put into the step, see ``AdversarialModel``. All are off.
+            as for ``AdversarialModel``, later papers' changes to the step. All are off.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Raises:

@@ -36,7 +36,7 @@ class GAN(AdversarialModel):
         dropout: rate in the discriminator; on its input 0.4 times that, before maxouts.
         latent_dim: size of $z$.
         objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates, ema_decay:
-            what has been put into the step since, see ``AdversarialModel``.
+            as for ``AdversarialModel``, later papers' changes to the step.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

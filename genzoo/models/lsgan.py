@@ -19,7 +19,7 @@ class LSGAN(GAN):
     Metrics: ``discriminator_loss`` and ``generator_loss``; 1/4 and 1/8 where $D = 1/2$ everywhere.
 
     Args:
-        hidden_dim, num_layers, activation, dropout: the networks', as for ``gan``.
+        hidden_dim, num_layers, activation, dropout: as for ``gan``.
         latent_dim, objective, discriminator_steps, penalty, penalty_weight, label_smoothing, spectral_norm, updates,
             ema_decay: as for ``gan``.
         **kwargs: ``seed``, ``name``, ``dtype``.

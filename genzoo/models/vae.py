@@ -35,8 +35,9 @@ class VAE(VariationalModel):
             ``"cyclical"``. It counts training steps, and goes on where a saved model was.
         kl_steps: length of the schedule, in steps; of one cycle if it is cyclical.
         free_bits: nats of KL per latent that cost nothing (Kingma et al. 2016).
-        latent_dim, likelihood, sigma: size of $z$; ``"bernoulli"``, ``"continuous-bernoulli"`` or ``"gaussian"``
-            pixels; standard deviation of the Gaussian, None to learn it.
+        latent_dim: size of $z$.
+        likelihood: of pixels given $z$: ``"bernoulli"``, ``"continuous-bernoulli"`` or ``"gaussian"``.
+        sigma: standard deviation of Gaussian pixels, or None to learn one for all pixels.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

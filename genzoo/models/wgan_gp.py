@@ -21,9 +21,9 @@ class WGANGP(GAN):
     as samples improve; ``generator_loss``, which has no meaning of its own.
 
     Args:
-        hidden_dim, num_layers, activation, dropout: the networks', as for ``gan``.
+        hidden_dim, num_layers, activation, dropout: as for ``gan``.
         discriminator_steps: the critic's updates per generator update.
-        penalty_weight: $\lambda$.
+        penalty_weight: factor of the penalty, lambda in the paper.
         latent_dim, objective, penalty, label_smoothing, spectral_norm, updates, ema_decay: as for ``gan``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 

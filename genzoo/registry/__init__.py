@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from genzoo.discovery import installed
-from genzoo.discovery.specs import ModelSpec, key_of, path_of, summary_of
+from genzoo.discovery.specs import ModelSpec, is_name, key_of, path_of, summary_of
 from genzoo.errors import unknown_name
 from genzoo.registry import plugins
 
@@ -48,7 +48,7 @@ def register(name: str, target: Any = None, *, config=None, tags=(), summary="")
     """
     if target is None:
         return lambda cls: register(name, cls, config=config, tags=tags, summary=summary) or cls
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
+    if not isinstance(name, str) or not is_name(name):
         raise ValueError(f"A model's name is lowercase kebab, such as 'beta-vae'. Received: {name!r}")
     key = key_of(name)
     if not isinstance(target, str) and not callable(target):
@@ -158,22 +158,13 @@ def get(model: str | Mapping[str, Any], /, **config: Any) -> "GenerativeModel":
         raise ValueError(f"Expected a model's name or a dict with one. Received: {model!r}")
     chosen = spec(model).resolve()
     cls = chosen.load()
+    if ":" in chosen.name:
+        check_is_model(chosen.name, cls)
     config = {**chosen.config, **config}
     check_options(chosen.name, cls, config)
-    instance = _made(model, cls, config)
+    instance = cls(**config)
     instance.compile()
     return instance
-
-
-def _made(name, make, config):
-    """A model of a class, or of a function that returns one."""
-    from genzoo.model import GenerativeModel
-
-    other = isinstance(make, type) and not issubclass(make, GenerativeModel)
-    model = make(**config) if callable(make) and not other else None
-    if not isinstance(model, GenerativeModel):
-        raise ValueError(f"{name!r} is no model. Expected a subclass of genzoo.GenerativeModel.")
-    return model
 
 
 def cite(name: str) -> None:
@@ -192,13 +183,18 @@ def cite(name: str) -> None:
       year={2017}
     }
     """
+    print(reference(name))
+
+
+def reference(name: str) -> str:
+    """The BibTeX that ``cite`` prints."""
     chosen = spec(name)
-    reference = docstring_section(chosen.load(), "Reference")
-    if not reference:
+    found = docstring_section(chosen.load(), "Reference")
+    if not found:
         raise ValueError(
             f"The docstring of {chosen.name!r} has no section 'Reference'. Ask its author: {chosen.source}."
         )
-    print(reference)
+    return found
 
 
 def docstring_section(cls, title: str) -> str:
@@ -223,6 +219,14 @@ def check_options(name: str, cls, config: Iterable[str]) -> None:
         for option in config:
             if option not in known:
                 raise unknown_name(f"option of {name!r}", option, known)
+
+
+def check_is_model(name: str, found: Any) -> None:
+    """Refuses what a user named as ``"package.module:Class"`` if it is no model's class."""
+    from genzoo.model import GenerativeModel
+
+    if not isinstance(found, type) or not issubclass(found, GenerativeModel):
+        raise ValueError(f"{name!r} is no model. Expected a subclass of genzoo.GenerativeModel.")
 
 
 def all_specs() -> dict[str, ModelSpec]:

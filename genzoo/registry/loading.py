@@ -13,6 +13,7 @@ import keras
 from genzoo import registry, validation
 from genzoo.discovery import installed
 from genzoo.discovery.specs import load_target, path_of
+from genzoo.errors import FileError
 from genzoo.files import LARGEST_JSON, read_json_object
 from genzoo.model import GenerativeModel
 from genzoo.registry import plugins
@@ -48,7 +49,7 @@ def load(path: str | Path, *, compile: bool = True) -> GenerativeModel:
             raise
         told = re.sub(r"\s+", " ", str(error).strip())
         told = told if len(told) < 300 else f"{told[:300]} ..."
-        raise ValueError(f"{path} cannot be loaded ({type(error).__name__}: {told})") from error
+        raise FileError(f"{path} cannot be loaded ({type(error).__name__}: {told})") from error
 
 
 def note(path: str | Path) -> dict | None:
@@ -76,8 +77,7 @@ def named_class(name: str, trusted: bool = True) -> type:
     if not trusted and name.partition(":")[0] not in sys.modules and name not in known:
         raise ValueError(f"The model is {name!r}, which is not imported because a file says so. {_how_to_trust(name)}")
     found = load_target(name)
-    if not isinstance(found, type) or not issubclass(found, GenerativeModel):
-        raise ValueError(f"{name!r} is no model. Expected a subclass of genzoo.GenerativeModel.")
+    registry.check_is_model(name, found)
     return found
 
 

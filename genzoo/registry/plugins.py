@@ -22,8 +22,8 @@ from typing import Any, cast
 from genzoo.discovery import installed
 from genzoo.discovery.installed import Plugin, distribution_key
 from genzoo.discovery.source import describe
-from genzoo.discovery.specs import ModelSpec, key_of, load_target, path_of, summary_of
-from genzoo.errors import PluginError
+from genzoo.discovery.specs import ModelSpec, is_name, key_of, load_target, path_of, summary_of
+from genzoo.errors import PluginError, Terminated
 from genzoo.version import __version__
 
 # What `models_of` has put there, and only it.
@@ -198,6 +198,8 @@ def _owned(plugin, model):
     if not isinstance(model.target, str):
         tags, summary = tags or getattr(model.target, "tags", ()), summary or summary_of(model.target.__doc__)
     name = key_of(model.name)
+    if not is_name(name):
+        raise _Unfit(f"it brings a model of the name {model.name!r}, which is not lowercase kebab, such as 'beta-vae'")
     return PluginSpec(name, model.target, model.config, frozenset(tags), summary, plugin.distribution, plugin=plugin)
 
 
@@ -211,7 +213,7 @@ def _run(plugin: Plugin, function: Callable):
     before = dict(classes)
     try:
         return function()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         raise
     except _Unfit as error:
         raise _error(plugin, str(error), "Tell its author.") from None

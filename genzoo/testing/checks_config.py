@@ -31,7 +31,7 @@ def _same(one, other):
     return one == other
 
 
-@check()
+@check(after=("unknown_options_are_refused",))
 def init_checks_its_arguments(subject):
     """``__init__`` refuses values that an option cannot have, with a ``ValueError`` that names the option.
 
@@ -62,7 +62,7 @@ def unknown_options_are_refused(subject):
     expect(False, "no_such_option=1 was accepted.")
 
 
-@check()
+@check(after=("unknown_options_are_refused",))
 def float16_is_refused(subject):
     """``dtype="mixed_float16"`` is refused: it needs loss scaling, which several players cannot share.
 
@@ -76,7 +76,7 @@ def float16_is_refused(subject):
     expect(False, "it was accepted.")
 
 
-@check()
+@check(after=("unknown_options_are_refused", "init_stores_its_arguments"))
 def config_round_trips(subject):
     """``get_config`` holds every option, as JSON can, and ``from_config`` makes the same model of it.
 

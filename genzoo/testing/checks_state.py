@@ -43,7 +43,7 @@ def no_global_random_state(subject):
     expect(not drawn, f"building and training draw from {' and '.join(drawn)}.")
 
 
-@check()
+@check(after=("class_is_registered", "config_round_trips"))
 def a_file_holds_everything(subject):
     """``save`` and ``genzoo.load`` give back configuration, weights, optimizers and random state, bit for bit.
 
@@ -59,7 +59,7 @@ def a_file_holds_everything(subject):
     expect(np.array_equal(*drawn), "from one seed the loaded model makes other images.")
 
 
-@check()
+@check(after=("a_file_holds_everything",))
 def a_run_resumes_exactly(subject):
     """Two epochs equal one, save, load and another one: bit for bit, every optimizer and the noise included.
 
@@ -102,7 +102,7 @@ def learning_rate_callbacks_work(subject):
         expect(np.isclose(now, rate / 2), f"halved from {rate:g}, the rate of {player!r} is {now:g}.")
 
 
-@check()
+@check(after=("a_file_holds_everything",))
 def model_checkpoints_load(subject):
     """``keras.callbacks.ModelCheckpoint`` writes files that ``genzoo.load`` reads.
 

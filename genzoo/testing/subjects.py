@@ -15,6 +15,10 @@ SMALL = {"hidden_dim": 16, "latent_dim": 4, "filters": 4, "num_samples": 5}
 BATCH = 8  # everywhere the same, because each further shape would be one more compilation
 
 
+class Seen(AssertionError):
+    """What a check saw instead of what the contract says."""
+
+
 class Subject:
     """A model under test.
 
@@ -28,6 +32,8 @@ class Subject:
             spec = registry.spec(model).resolve() if isinstance(model, str) else None
             self.cls = spec.load() if spec else model
             self.name = spec.name if spec else model.__name__
+            if ":" in self.name:
+                registry.check_is_model(self.name, self.cls)
             registry.check_options(self.name, self.cls, config)  # the caller's mistake, and not the model's
             own = self.cls.options()
             sizes = {option: size for option, size in SMALL.items() if option in own}
@@ -42,6 +48,7 @@ class Subject:
             self.image_shape = model.image_shape or tuple(model.test_image_shape)
         self._from = self.cls.from_config if isinstance(model, keras.Model) else lambda config: self.cls(**config)
         self._failure = None
+        self.causes: dict[str, str] = {}  # of checks that were run: the one that failed, or nothing
         self.forget()
 
     def new(self, **changes):
@@ -121,7 +128,9 @@ class Subject:
             raise unittest.SkipTest("not run: training fails, see fits_one_batch")
         if self._trained is None:
             try:
-                self._trained = FirstEpoch(self)
+                trained = FirstEpoch(self)
+                trained.expect_finite()
+                self._trained = trained
             except Exception as error:
                 self._failure = error
                 self._prepare()
@@ -145,6 +154,15 @@ class FirstEpoch:
         self.drew_globally = [name for name, state in global_random_state().items() if state != draws[name]]
         self.counts = {m.name: float(ops.convert_to_numpy(m.count)) for m in self.model.metrics}
         self.after = state_of(self.model)
+
+    def expect_finite(self) -> None:
+        """Raises an error for losses and weights that are NaN or infinite: no later training could be compared."""
+        for name, values in self.history.items():
+            if not np.isfinite(values).all():
+                raise Seen(f"after two batches {name} is {values[-1]}.")
+        for variable in self.model.weights:
+            if not np.isfinite(ops.convert_to_numpy(ops.cast(variable, "float32"))).all():
+                raise Seen(f"after two batches {variable.path} has values that are not finite.")
 
 
 def state_of(model) -> list[np.ndarray]:

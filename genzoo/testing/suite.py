@@ -1,5 +1,6 @@
 """What a check is: a function on a ``Subject`` whose docstring says the contract and how to mend a breach."""
 
+import contextlib
 import functools
 import inspect
 import unittest
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from genzoo.errors import unknown_name
 from genzoo.testing import subjects
+from genzoo.testing.subjects import Seen
 
 
 class Check(Protocol):
@@ -16,6 +18,7 @@ class Check(Protocol):
     Attributes:
         contract, mend: texts: what holds of every model, and what to do where it does not.
         needs, unless: the tags that choose it.
+        after: the names of checks without which it could only repeat what one of them finds.
     """
 
     __name__: str
@@ -23,15 +26,12 @@ class Check(Protocol):
     mend: str
     needs: frozenset[str]
     unless: str
+    after: tuple[str, ...]
 
     def __call__(self, model: Any) -> None: ...
 
 
 CHECKS: dict[str, Check] = {}
-
-
-class Seen(AssertionError):
-    """What a check saw instead of what the contract says."""
 
 
 class CheckFailed(AssertionError):
@@ -84,32 +84,48 @@ def skip(reason: str):
     raise unittest.SkipTest(reason)
 
 
-def check(*needs: str, unless: str = "") -> Callable:
+def check(*needs: str, unless: str = "", after: tuple[str, ...] = ()) -> Callable:
     """Adds a function on a ``Subject`` to the suite, for models with all the tags of ``needs`` and without ``unless``.
 
-    What it adds takes what ``check_model`` takes: a name, a class or an instance.
+    What it adds takes what ``check_model`` takes: a name, a class or an instance. Where a check of ``after`` fails, it
+    is skipped, so that a defect is told once, by the check at its root.
     """
 
     def decorate(function):
         @functools.wraps(function)
         def run(model):
             subject = subjects.of(model)
+            for name in after:
+                if cause := _cause(name, subject):
+                    subject.causes[function.__name__] = cause
+                    skip(f"not run: see {cause}")
             try:
                 function(subject)
+                subject.causes[function.__name__] = ""
             except unittest.SkipTest:
                 raise
             except Exception as error:
+                subject.causes[function.__name__] = function.__name__
                 subject.forget()  # nobody knows in what state the models are
                 seen = str(error) if isinstance(error, Seen) else f"{type(error).__name__}: {error}"
                 raise CheckFailed(subject.name, run, seen) from (None if isinstance(error, Seen) else error)
 
         contract, _, mend = inspect.getdoc(function).partition("\n\nMend: ")
         run.contract, run.mend = " ".join(contract.split()), " ".join(mend.split())
-        run.needs, run.unless = frozenset(needs), unless
+        run.needs, run.unless, run.after = frozenset(needs), unless, after
         CHECKS[function.__name__] = run
         return run
 
     return decorate
+
+
+def _cause(name, subject) -> str:
+    """The check that a subject fails where it does not pass this one, which is run if it was not yet; or nothing."""
+    if name not in subject.causes:
+        subject.causes[name] = ""  # unless it says otherwise
+        with contextlib.suppress(CheckFailed, unittest.SkipTest):
+            CHECKS[name](subject)
+    return subject.causes[name]
 
 
 def checks_for(model) -> list[Check]:

@@ -71,7 +71,7 @@ def test_what_cannot_be_binarised_is_refused(tmp_path):
     ("name", "message"),
     [
         ("fashion_mnsit", "Unknown data set. Received: 'fashion_mnsit'. Did you mean 'fashion_mnist'"),
-        ("no_such_folder/train", "There is no such file or folder either"),
+        ("no_such_folder/train", "'no_such_folder/train'. There is no such file or folder either"),
         ("emnist/lettrs", "BuilderConfig lettrs not found"),
         ("mnist:9.9.9", "cannot be loaded at version 9.9.9"),
     ],

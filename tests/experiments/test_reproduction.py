@@ -298,7 +298,7 @@ def test_a_signal_after_the_last_batch_of_an_epoch_is_not_lost(tmp_path, monkeyp
     monkeypatch.setattr(runs.Run, "keep", keep_and_interrupt)
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        assert reproduction.reproduce(claim, tmp_path) is None
+        assert reproduction.reproduce(claim, tmp_path) is signal.SIGINT
     finally:
         signal.signal(signal.SIGINT, handler)
     assert epochs_done(tmp_path / "tiny") == 1

@@ -23,21 +23,22 @@ def environment(**changes):
     return {key: str(value) for key, value in {**os.environ, **changes}.items() if value is not None}
 
 
-def run_python(code, *arguments, hidden=(), **changes):
+def run_python(source, *arguments, hidden=(), code=0, **changes):
     """Runs code to its end.
 
     Args:
-        code: Python source.
+        source: of Python.
         *arguments: its ``sys.argv[1:]``.
         hidden: packages that the process shall not have, neither for ``import`` nor for ``find_spec``.
+        code: that it must exit with.
         **changes: of the environment.
 
     Returns:
         Its standard output and its standard error.
     """
-    code = (_HIDE.format(hidden=tuple(hidden)) if hidden else "import sys\n") + textwrap.dedent(code)
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    source = (_HIDE.format(hidden=tuple(hidden)) if hidden else "import sys\n") + textwrap.dedent(source)
+    command = [sys.executable, "-c", source, *map(str, arguments)]
     environ = environment(PYTHONPATH=Path(__file__).parent, **changes)
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stdout, done.stderr

@@ -1,9 +1,21 @@
 """The suite lets whole models through, and each of its checks finds the model that breaks its contract."""
 
 import re
+import unittest
 
 import pytest
-from broken import BROKEN, IgnoresLabels, Raises, SaysLittle, ShowsLogits, WholeGAN, WholeVAE
+from broken import (
+    BROKEN,
+    HasNoLogarithm,
+    IgnoresLabels,
+    Raises,
+    SaysLittle,
+    ShowsLogits,
+    SwallowsOptions,
+    Unregistered,
+    WholeGAN,
+    WholeVAE,
+)
 from typer.testing import CliRunner
 
 from genzoo.cli.app import app, main
@@ -62,6 +74,39 @@ def test_all_failures_come_together_and_what_cannot_run_does_not_fail_too():
     assert status["a_seed_fixes_everything"] == "skipped"
     reason = next(result.reason for result in error.value.report if result.check == "a_seed_fixes_everything")
     assert "fits_one_batch" in reason
+
+
+class Child(Unregistered):
+    """As in a plugin that has forgotten the decorator."""
+
+    __doc__ = WholeGAN.__doc__
+
+
+@pytest.mark.parametrize(
+    ("cls", "root", "consequences"),
+    [
+        (Unregistered, "class_is_registered", {"a_file_holds_everything", "model_checkpoints_load"}),
+        (Child, "class_is_registered", {"a_file_holds_everything", "a_run_resumes_exactly"}),
+        (HasNoLogarithm, "fits_one_batch", {"compiled_equals_eager", "partial_last_batch_trains", "bfloat16_trains"}),
+        (SwallowsOptions, "unknown_options_are_refused", {"init_checks_its_arguments", "bfloat16_trains"}),
+    ],
+)
+def test_a_defect_is_told_at_its_root(cls, root, consequences):
+    report = {result.check: result for result in run_checks(cls)}
+    assert [name for name, result in report.items() if result.status == "failed"] == [root]
+    for name in consequences:
+        assert report[name].status == "skipped"
+        assert report[name].reason.endswith(f"see {root}")
+    with pytest.raises(unittest.SkipTest, match=f"see {root}"):  # also on its own
+        CHECKS[sorted(consequences)[0]](cls)
+
+
+def test_the_command_runs_only_what_is_asked_for():
+    only = ("--only", "config_round_trips", "--only", "class_is_registered")
+    done = CliRunner().invoke(app, ["check", "broken:WholeGAN", *only])
+    assert done.exit_code == 0
+    assert re.search(r"WholeGAN on \w+, 2 checks\n\nok +config_round_trips .*\nok +class_is_registered ", done.output)
+    assert "2 ok in" in done.output
 
 
 def test_a_failure_may_be_expected_but_must_then_happen():
