@@ -19,51 +19,37 @@ from genzoo.validation import natural_number, needs, text
 
 
 def load(
-    name_or_path,
-    split: str = "train",
-    *,
-    batch_size: int = 128,
-    image_size: int | tuple[int, int] | None = None,
-    shuffle: bool | None = None,
-    seed: int = 0,
-    data_dir: str | None = None,
-    binarise: int | str | None = None,
-    background: str | int | tuple[int, int, int] = "white",
-    white: float | None = None,
-    image: str | None = None,
-    label: str | None = None,
-    in_memory: bool | None = None,
-    verbose: bool = False,
-):
+    name_or_path, split: str = "train", *, batch_size: int = 128, image_size: int | tuple[int, int] | None = None,
+    shuffle: bool | None = None, seed: int = 0, data_dir: str | None = None, binarise: int | str | None = None,
+    background: str | int | tuple[int, int, int] = "white", white: float | None = None, image: str | None = None,
+    label: str | None = None, in_memory: bool | None = None, verbose: bool = False,
+):  # fmt: skip
     """Images (and labels, where there are any) in batches.
 
     Args:
-        name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), ``"sprites"`` (25,920 drawn
-            shapes of 64x64 with known factors, see ``genzoo.data.sprites``), any name of TensorFlow Datasets
-            (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder a class,
-            if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or
-            ``x_train``, ``y_train``, ...), or a Hugging Face ``Dataset``, ``DatasetDict``. A folder wins over a name.
+        name_or_path: ``"digits"`` (1,797 real digits of 8x8), ``"sprites"`` (see ``genzoo.data.sprites``), a name of
+            TensorFlow Datasets (``"mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder a class, if
+            it has any), an ``.npz`` with ``image`` and maybe ``label`` (or ``x_train``, ``y_train``, ...), or a Hugging
+            Face ``Dataset``, ``DatasetDict``. A folder wins over a name.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
         image_size: height and width to resize to, cropped to their aspect ratio; needed where images differ in size.
-        shuffle: whether every epoch has an order of its own; by default only for splits named train.
-        seed: seed of that order.
+        shuffle, seed: whether every epoch has an order of its own, by default of splits named train; seed of the order.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
         binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
             is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
         background: colour behind transparent pixels of image files: a name, ``"#rrggbb"``, a grey level or three.
         white: value that is white in image files of more than 8 bits, by default 65535, and 1 of floats.
         image, label: columns of a Hugging Face data set; by default found by what they hold, then by their names.
-        in_memory: whether decoded images are held in memory; False reads them from disk, batch by batch. By default
-            those that take up to a quarter of the machine's memory are.
+        in_memory: whether decoded images are held in memory, or read from disk batch by batch; by default those that
+            take up to a quarter of the machine's are.
         verbose: whether to tell how far loading is, once it has taken two seconds.
 
     Returns:
         A ``genzoo.data.ImageBatches``, or a ``tf.data.Dataset`` of dicts for a TFDS store in tfrecord format of more
-        than 2 GB. Both go into ``fit`` and ``evaluate``, and have the ``class_names``. What was decoded is kept for
-        the next time (docs/data.md). Integer images that are all 0 or 1, such as ``"binarized_mnist"``, come as bool,
-        files as a viewer shows them (docs/data.md). A warning says which files of a folder are left out.
+        than 2 GB. Both go into ``fit`` and ``evaluate``, and have ``class_names``. docs/data.md says what becomes of
+        each kind of image. A warning says which files of a folder are left out.
 
     Raises:
         ValueError: unknown name; images that are none, cannot be read, differ in size or would be nearly black.
