@@ -73,7 +73,7 @@ def test_whatever_was_being_written_nothing_is_lost(tmp_path, images, monkeypatc
 
 # A test of many minutes: real processes, real kills.
 OPTIONS = {"vae": ("hidden_dim=8", "latent_dim=2"), "gan": ("hidden_dim=8", "latent_dim=2")}
-EPOCHS, KILLS, AT_ONCE = 3, 50, 4
+EPOCHS, KILLS, AT_ONCE = 3, 17, 4
 
 
 def command(*arguments, at=0):
@@ -89,8 +89,8 @@ def command(*arguments, at=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
-def test_a_hundred_kills_lose_no_run(name, tmp_path):
-    """Fifty of each model, up to four in a row; prints where they struck."""
+def test_kills_lose_no_run(name, tmp_path):
+    """Seventeen of each model, a hundred on three backends, up to four in a row; prints where they struck."""
     chance, struck, runs = random.Random(0), collections.Counter(), 0
     asked = ["train", name, "--epochs", EPOCHS]
     asked += [word for option in OPTIONS[name] for word in ("--set", option)]
