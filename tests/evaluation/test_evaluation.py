@@ -167,7 +167,7 @@ def test_factors_are_scored(model):
 
 
 def test_a_conditional_model_is_judged_by_the_labels():
-    model = built("cvae", **SMALL)
+    model = built("cvae", num_classes=10, **SMALL)
     found = evaluation.evaluate(model, DIGITS, metrics=["elbo", "active-units"])
     expected = -model.log_likelihood(DIGITS.images, 1, labels=DIGITS.labels, seed=0).mean()
     assert found["elbo"]["value"] == pytest.approx(expected)
