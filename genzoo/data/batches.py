@@ -32,6 +32,8 @@ class ImageBatches(keras.utils.PyDataset):
         first_step: training steps that precede the first epoch.
         endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
         class_names: names of the classes that the labels number from 0 on, or None.
+        binarise: whether the pixels of uint8 images are drawn anew in every epoch, white with probability x / 255 and
+            else black (Burda et al. 2016). Like the order they depend on the seed and the steps before.
 
     Example:
     >>> import numpy as np
@@ -41,7 +43,16 @@ class ImageBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False, class_names=None
+        self,
+        images,
+        labels=None,
+        batch_size=128,
+        shuffle=True,
+        seed=0,
+        first_step=0,
+        endless=False,
+        class_names=None,
+        binarise=False,
     ):
         super().__init__()
         if len(images) == 0:
@@ -50,11 +61,14 @@ class ImageBatches(keras.utils.PyDataset):
             raise ValueError(
                 f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
             )
+        if binarise and images.dtype != np.uint8:
+            raise ValueError(f"Expected images of uint8 to binarise in every epoch. Received: {images.dtype}.")
         self.images = images
         self.labels: Any = labels  # or None, but who loads labels knows that there are some
         self.batch_size, self.shuffle, self.seed = positive_int("batch_size", batch_size), shuffle, seed
         self.first_step, self.endless = first_step, endless
         self.class_names = None if class_names is None else tuple(class_names)
+        self.binarise = binarise
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._order: tuple = None, None  # the key of an epoch, and its order
@@ -68,11 +82,19 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         later, index = divmod(index, self._steps)
-        chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
+        epoch = max(self._epoch, 0) + later
+        chosen = self._order_of(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
+        if self.binarise:
+            images = binarised(images, self.seed, self.first_step + epoch * self._steps + index, 1)
         if images.dtype == np.float64:
             images = images.astype("float32")
         return (images,) if self.labels is None else (images, self.labels[chosen])
+
+    @property
+    def still_images(self) -> np.ndarray:
+        """All images as a model sees them; where every epoch draws them anew, one draw, by the seed."""
+        return binarised(self.images, self.seed, 0, 2) if self.binarise else self.images
 
     def on_epoch_begin(self) -> None:
         if not self.endless:
@@ -98,13 +120,13 @@ class ImageBatches(keras.utils.PyDataset):
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
         validation = ImageBatches(
-            self.images[cut:], labels[1], self.batch_size, False, self.seed, class_names=self.class_names
+            self.still_images[cut:], labels[1], self.batch_size, False, self.seed, class_names=self.class_names
         )
         return self._like(self.images[:cut], labels[0], self.batch_size), validation
 
     def _like(self, images, labels, batch_size, shuffle=True, **options):
         """The same kind of batches of other data."""
-        options["class_names"] = self.class_names
+        options |= {"class_names": self.class_names, "binarise": self.binarise}
         return ImageBatches(images, labels, batch_size, shuffle and self.shuffle, self.seed, **options)
 
     def _order_of(self, epoch):
@@ -117,6 +139,11 @@ class ImageBatches(keras.utils.PyDataset):
     def _drawn(self, permuted):
         """The images of an epoch in order: their indices, put in an order by ``permuted``."""
         return permuted(np.arange(len(self.images)))
+
+
+def binarised(images: np.ndarray, *seed: int) -> np.ndarray:
+    """Images of uint8 as bool: each pixel drawn, true with probability x / 255."""
+    return np.random.default_rng(seed).integers(0, 255, images.shape, dtype="uint8") < images
 
 
 def is_array(x: Any) -> bool:
@@ -207,7 +234,7 @@ def some_images(
         labelled: whether to leave out images without a label (-1).
     """
     if isinstance(data, ImageBatches):
-        x, y = data.images, data.labels
+        x, y = data.still_images, data.labels
     elif is_arrays(data):
         x, y = split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y))
         x, y = as_numpy(x), as_numpy(y)
