@@ -33,7 +33,7 @@ def load(
         name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), ``"sprites"`` (25,920 drawn
             shapes of 64x64 with known factors, see ``genzoo.data.sprites``), any name of TensorFlow Datasets
             (``"mnist"``, ``"emnist/letters"``, ...), a folder (one subfolder a class, if it has any), an ``.npz`` with
-            ``image`` and maybe ``label`` (or ``x_train``, ``y_train``), or a Hugging Face set. A folder wins over a name.
+            ``image`` and maybe ``label`` (or ``x_train``, ``y_train``), a Hugging Face set. A folder wins over a name.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
