@@ -50,8 +50,10 @@ def dense_decoder(
     return keras.Model(inputs, layers.Reshape(image_shape)(logits), name="decoder")
 
 
-def conv_encoder(image_shape: ImageShape, hidden_dim: int, latent_dim: int, filters: int = 32) -> keras.Model:
-    """Strided 4x4 convolutions down to 4x4 and two dense layers (Burgess et al. 2018, appendix A.1).
+def conv_encoder(
+    image_shape: ImageShape, hidden_dim: int, latent_dim: int, filters: int = 32, num_layers: int = 2
+) -> keras.Model:
+    """Strided 4x4 convolutions down to 4x4 and dense layers (Burgess et al. 2018, appendix A.1).
 
     Returns:
         Model from images to ``(mean, log_variance)``, each ``(batch, latent_dim)``.
@@ -60,17 +62,19 @@ def conv_encoder(image_shape: ImageShape, hidden_dim: int, latent_dim: int, filt
     for _ in _halved_sizes(image_shape)[1:]:
         x = Conv2D(filters, 4, strides=2, padding="same", activation="relu")(x)
     x = layers.Flatten()(x)
-    for _ in range(2):
+    for _ in range(num_layers):
         x = Dense(hidden_dim, activation="relu")(x)
     return keras.Model(images, _gaussian_heads(x, latent_dim, _dense), name="encoder")
 
 
-def conv_decoder(latent_dim: int, hidden_dim: int, image_shape: ImageShape, filters: int = 32) -> keras.Model:
+def conv_decoder(
+    latent_dim: int, hidden_dim: int, image_shape: ImageShape, filters: int = 32, num_layers: int = 2
+) -> keras.Model:
     """The encoder's mirror image: latents to one number per pixel."""
     channels, axis = spatial(image_shape)[2:]
     *larger, base = _halved_sizes(image_shape)
     z = x = keras.Input((latent_dim,))
-    for _ in range(2):
+    for _ in range(num_layers):
         x = Dense(hidden_dim, activation="relu")(x)
     x = Dense(math.prod(base) * filters, activation="relu")(x)
     x = layers.Reshape((*base, filters) if axis == -1 else (filters, *base))(x)

@@ -28,8 +28,8 @@ class BetaVAE(ConvVAE):
         capacity: C in nats per image at the end of its rise, such as 25, or None for the objective with ``beta``.
         capacity_steps: training steps until then.
         gamma: factor of the distance from C.
-        latent_dim, hidden_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``conv-vae``; the last three
-            are not for ``capacity``.
+        latent_dim, hidden_dim, num_layers, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``conv-vae``;
+            the last three are not for ``capacity``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:

@@ -15,10 +15,11 @@ class ConvVAE(VAE):
     r"""Variational autoencoder with convolutional networks, for images of any size.
 
     The bound and the options are those of ``vae``; the networks are strided 4x4 convolutions of 32 channels until
-    the shorter side is at most 4, two dense layers, and their mirror image.
+    the shorter side is at most 4, dense layers, and their mirror image.
 
     Args:
         hidden_dim: width of the dense layers of each network.
+        num_layers: how many dense layers.
         latent_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``vae``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
@@ -46,14 +47,14 @@ class ConvVAE(VAE):
 
     batch_size = 64
 
-    def __init__(self, hidden_dim: int = 256, **kwargs: Any):
-        super().__init__(hidden_dim=hidden_dim, **kwargs)
+    def __init__(self, hidden_dim: int = 256, num_layers: int = 2, **kwargs: Any):
+        super().__init__(hidden_dim=hidden_dim, num_layers=num_layers, **kwargs)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.conv_encoder(image_shape, self.hidden_dim, self.latent_dim)
+        return networks.conv_encoder(image_shape, self.hidden_dim, self.latent_dim, num_layers=self.num_layers)
 
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.conv_decoder(self.latent_dim, self.hidden_dim, image_shape)
+        return networks.conv_decoder(self.latent_dim, self.hidden_dim, image_shape, num_layers=self.num_layers)
 
     def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(5e-4)}

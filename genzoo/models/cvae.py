@@ -22,7 +22,7 @@ class CVAE(VAE):
 
     Args:
         num_classes: how many; labels are class ids from 0 to ``num_classes - 1``.
-        hidden_dim, latent_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``vae``.
+        hidden_dim, num_layers, latent_dim, likelihood, sigma, kl_schedule, kl_steps, free_bits: as for ``vae``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
     Example:
@@ -56,17 +56,15 @@ class CVAE(VAE):
 
     tags = VAE.tags | {"conditional"}
 
-    def __init__(self, num_classes: int = 10, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, num_classes: int = 10, num_layers: int = 2, **kwargs: Any):
+        super().__init__(num_layers=num_layers, **kwargs)
         self.num_classes = positive_int("num_classes", num_classes)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
-        hidden_dims = (self.hidden_dim,) * 2
-        return networks.dense_encoder(image_shape, hidden_dims, self.latent_dim, num_classes=self.num_classes)
+        return networks.dense_encoder(image_shape, self._hidden_dims, self.latent_dim, num_classes=self.num_classes)
 
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
-        hidden_dims = (self.hidden_dim,) * 2
-        return networks.dense_decoder(self.latent_dim, hidden_dims, image_shape, num_classes=self.num_classes)
+        return networks.dense_decoder(self.latent_dim, self._hidden_dims, image_shape, num_classes=self.num_classes)
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.encoder([x, self.one_hot(y)])

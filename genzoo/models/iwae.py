@@ -25,7 +25,8 @@ class IWAE(VariationalModel):
 
     Args:
         num_samples: $K$, samples of $z$ per image in training.
-        hidden_dim: width of each of the two hidden layers of each network.
+        hidden_dim: width of the hidden layers of each network.
+        num_layers: hidden layers of each network.
         latent_dim, likelihood, sigma: as for ``vae``.
         **kwargs: ``seed``, ``name``, ``dtype``.
 
@@ -56,16 +57,19 @@ class IWAE(VariationalModel):
     logs = {"negative_elbo": "what `loss` would be with one sample, nats per image"}
     batch_size = 20
 
-    def __init__(self, num_samples: int = 50, hidden_dim: int = 200, latent_dim: int = 50, **kwargs: Any):
+    def __init__(
+        self, num_samples: int = 50, hidden_dim: int = 200, num_layers: int = 2, latent_dim: int = 50, **kwargs: Any
+    ):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.num_samples = positive_int("num_samples", num_samples)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
+        self.num_layers = positive_int("num_layers", num_layers)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.dense_encoder(image_shape, (self.hidden_dim,) * 2, self.latent_dim, "tanh")
+        return networks.dense_encoder(image_shape, (self.hidden_dim,) * self.num_layers, self.latent_dim, "tanh")
 
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.dense_decoder(self.latent_dim, (self.hidden_dim,) * 2, image_shape, "tanh")
+        return networks.dense_decoder(self.latent_dim, (self.hidden_dim,) * self.num_layers, image_shape, "tanh")
 
     def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3, epsilon=1e-4)}

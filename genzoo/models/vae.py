@@ -29,7 +29,8 @@ class VAE(VariationalModel):
     ELBO, and so is ``loss`` without a schedule and free bits.
 
     Args:
-        hidden_dim: width of the hidden layer of each network.
+        hidden_dim: width of the hidden layers of each network.
+        num_layers: hidden layers of each network.
         kl_schedule: how the weight of the KL term rises to 1: ``"constant"``, ``"linear"``, ``"sigmoid"`` or
             ``"cyclical"``. It counts training steps, and goes on where a saved model was.
         kl_steps: length of the schedule, in steps; of one cycle if it is cyclical.
@@ -71,6 +72,7 @@ class VAE(VariationalModel):
     def __init__(
         self,
         hidden_dim: int = 400,
+        num_layers: int = 1,
         kl_schedule: str = "constant",
         kl_steps: int = 10_000,
         free_bits: float = 0.0,
@@ -78,6 +80,7 @@ class VAE(VariationalModel):
     ):
         super().__init__(**kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
+        self.num_layers = positive_int("num_layers", num_layers)
         self.kl_schedule = choice("kl_schedule", kl_schedule, schedules.SCHEDULES)
         self.kl_steps = positive_int("kl_steps", kl_steps)
         needs("kl_steps", kl_steps, default=10_000, what="a kl_schedule", given=kl_schedule != "constant")
@@ -86,10 +89,10 @@ class VAE(VariationalModel):
         self.free_bits = non_negative("free_bits", free_bits)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.dense_encoder(image_shape, (self.hidden_dim,), self.latent_dim)
+        return networks.dense_encoder(image_shape, self._hidden_dims, self.latent_dim)
 
     def build_decoder(self, image_shape: ImageShape) -> keras.Model:
-        return networks.dense_decoder(self.latent_dim, (self.hidden_dim,), image_shape)
+        return networks.dense_decoder(self.latent_dim, self._hidden_dims, image_shape)
 
     def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {"autoencoder": keras.optimizers.Adam(1e-3)}
@@ -107,3 +110,7 @@ class VAE(VariationalModel):
         """What the KL ``(batch, latent_dim)`` adds to the loss: a scalar, in nats per image."""
         weight = schedules.SCHEDULES[self.kl_schedule](self.optimizer.iterations, self.kl_steps)
         return weight * losses.free_bits(kl, self.free_bits)
+
+    @property
+    def _hidden_dims(self):
+        return (self.hidden_dim,) * self.num_layers

@@ -18,6 +18,25 @@ def test_vae_is_the_seeds_784_400_20():
     assert model.decoder.count_params() == 20 * 400 + 400 + 400 * 784 + 784
 
 
+def test_vae_of_two_layers_is_as_large_as_the_weights_that_pythae_published():
+    model = genzoo.get("vae", hidden_dim=400, num_layers=2, latent_dim=40)
+    model.build((None, 28, 28, 1))
+    assert 4 * model.encoder.count_params() == 2_025_920
+    assert 4 * model.decoder.count_params() == 1_964_736
+
+
+@pytest.mark.parametrize("name", ["vae", "conv-vae", "beta-vae", "cvae", "iwae"])
+def test_num_layers_counts_dense_hidden_layers(name):
+    counts = []
+    for options in ({"num_layers": 1}, {}, {"num_layers": 4}):
+        model = small(name, **options)
+        model.build((None, 8, 8, 1))
+        hidden = [[layer for layer in network.layers if getattr(layer, "units", 0) == model.hidden_dim]
+                  for network in (model.encoder, model.decoder)]  # fmt: skip
+        counts.append((model.num_layers, *map(len, hidden)))
+    assert counts == [(n, n, n) for n in (1, 1 if name == "vae" else 2, 4)]
+
+
 def test_vae_starts_as_the_seeds_pytorch_layers_do():
     torch = pytorch()
     model = genzoo.get("vae", seed=0)
