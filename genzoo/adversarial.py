@@ -124,6 +124,9 @@ class AdversarialModel(GenerativeModel):
         if self.ema_decay is not None and self.is_training:
             self.move_average(self.generator_ema, self.generator, self.ema_decay)
 
+    def updates_per_step(self, player: str) -> int:
+        return self.discriminator_steps if player == "discriminator" else 1
+
     def _take_turns(self, x, y):
         """Algorithm 1: every update has new noise."""
         for _ in range(self.discriminator_steps):

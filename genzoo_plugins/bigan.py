@@ -66,8 +66,8 @@ class BiGAN(JointGame):
     $$L_D = -E_x \log D(x, E(x)) - E_z \log(1 - D(G(z), z)), \quad
       L_{EG} = -E_x \log(1 - D(x, E(x))) - E_z \log D(G(z), z)$$
 
-    These are the paper's networks for permutation-invariant MNIST, without a convolution: ``encode`` gives the features
-    whose nearest neighbours it classifies by.
+    These are the paper's networks for permutation-invariant MNIST, without a convolution: ``features`` gives the hidden
+    layer before the code, whose nearest neighbours it classifies by.
 
     Metrics: ``discriminator_loss`` and ``generator_loss``; both 1.39 where $D = 1/2$ everywhere.
 
@@ -87,7 +87,7 @@ class BiGAN(JointGame):
     Deviations:
         1. The discriminator's last layer starts as the others do; the authors' code has it start at zero.
         2. The learning rate stays at 2e-4 and no weight decays. The paper lowers the rate a hundredfold over the second
-           half of 400 epochs (as a ``LearningRateScheduler`` can), and decays weights by 2.5e-5. Adam's epsilon is
+           half of 400 epochs, and decays weights by 2.5e-5, as the claim ``bigan-1nn`` does. Adam's epsilon is
            Keras' 1e-7, the authors' 1e-8; gradients are small enough here to feel it.
         3. Encoding takes batch normalisation's moving averages; the authors' code measures its statistics anew.
 
@@ -129,6 +129,10 @@ class BiGAN(JointGame):
 
     def _normalised(self, x):
         return BatchNormalization(center=False, scale=False, epsilon=1e-8)(x)
+
+    def features_step(self, x: Tensor) -> Tensor:
+        """The layer before the code, by which the paper classifies."""
+        return keras.Model(self.encoder.inputs, self.encoder.layers[-1].input)(x)
 
     def default_optimizers(self) -> Mapping[str, keras.optimizers.Optimizer]:
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

@@ -133,39 +133,54 @@ def cite(name: Name) -> None:
 
 @app.command()
 def train(
-    name: Name,
-    data: Annotated[str, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.")] = "digits",
-    split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
+    name: Annotated[
+        str | None, typer.Argument(help="A model's name; `genzoo list` shows them.", show_default="the recipe's")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="'digits', a TFDS name, a folder of images or an .npz.", show_default="digits")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Part of the data to train on.", show_default="train")] = None,
     image_size: Annotated[int | None, _side("Resize images to this height and width.")] = None,
     background: Annotated[
         str | None, typer.Option(help="Colour behind transparent pixels.", show_default="white")
     ] = None,
     white: Annotated[float | None, typer.Option(help="White in files of 16 bits.", show_default="65535")] = None,
+    binarise: Annotated[str | None, typer.Option(help="'dynamic', 'threshold' or the seed of a draw.")] = None,
     inputs: Annotated[str | None, typer.Option(help="Of pairs: 'A', '*_label.png' or 'left'.")] = None,
     targets: Annotated[str | None, typer.Option(help="Of pairs: 'B', '*_photo.jpg' or 'right'.")] = None,
     labels: Annotated[
         int | None, typer.Option(min=1, help="Images that keep theirs, of a classifier.", show_default="all")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 10,
+    labelled_fraction: Annotated[
+        float | None, typer.Option(help="Their share of a batch.", show_default="half, with --labels")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.", show_default="10")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step.", show_default="the model's")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="For every player.", show_default="the paper's")] = None,
+    claim: Annotated[str | None, typer.Option(help="Begin with the recipe of a claim of `genzoo reproduce`.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Begin with the recipe in a TOML file.")] = None,
     backend: BackendOption = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model's option.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory.", show_default="runs/NAME-DATA")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes weights, noise and the order of the data.")] = 0,
 ) -> None:
     """Trains a model, with a grid of samples per epoch, and saves it."""
-    registry.spec(name)  # an unknown name is refused before Keras costs seconds
+    if name is not None:
+        registry.spec(name)  # an unknown name is refused before Keras costs seconds
+    elif claim is None and config is None:
+        raise typer.BadParameter("Name a model, or a recipe: --claim ID or --config FILE.", param_hint="NAME")
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be above 0, and finite. Received: {learning_rate}")
-    _filled("--data", data)
+    if data is not None:
+        _filled("--data", data)
     _use(backend)
     from genzoo.cli.train import train
 
     train(
-        name, data, split=split, image_size=image_size, background=background, white=white, inputs=inputs,
-        targets=targets, labels=labels, batch_size=batch_size, options=_parsed(set_ or []),
-        learning_rate=learning_rate, seed=seed, epochs=epochs, out=out,
+        name, claim=claim, config=config, out=out, seed=seed, data=data, split=split, image_size=image_size,
+        background=background, white=white, binarise=_number_or_word(binarise), inputs=inputs, targets=targets,
+        labels=labels, labelled_fraction=labelled_fraction, epochs=epochs, batch_size=batch_size,
+        learning_rate=learning_rate, options=_parsed(set_ or []),
     )  # fmt: skip
 
 
@@ -274,8 +289,13 @@ def reproduce(
     record: Annotated[Path | None, typer.Option(help="Add the row to this file.")] = None,
     out: Annotated[Path, typer.Option(help="Directory of the runs.")] = Path("runs/reproduce"),
     epochs: Annotated[int | None, typer.Option(min=1, help="Fewer than the claim's, to shorten it.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes all that is random.")] = 0,
-    file: Annotated[Path | None, typer.Option(help="Claims in TOML.", show_default="genzoo's own")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes all that is random.", show_default="0")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds 0, 1, ... and their mean.", show_default="the claim's")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Claims in TOML.", show_default="genzoo's own, and those of plugins")
+    ] = None,
     backend: BackendOption = None,
 ) -> None:
     """Trains and scores what papers say of the models, and writes ours beside it. An interrupted one goes on."""
@@ -285,7 +305,8 @@ def reproduce(
     from genzoo.cli.reproduce import show
 
     show(
-        claims or [], list_=list_, table=table, record=record, out=out, epochs=epochs, seed=seed, file=file
+        claims or [], list_=list_, table=table, record=record, out=out, epochs=epochs, seed=seed, seeds=seeds,
+        file=file,
     )  # fmt: skip
 
 
@@ -347,6 +368,10 @@ def _fits(n, image_shape):
         raise ValueError(
             f"-n must be at most {most} for images of {height}x{width}: a picture of more cannot be opened."
         )
+
+
+def _number_or_word(text):
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _parsed(pairs):

@@ -21,52 +21,67 @@ def show(
     record: Path | None,
     out: Path,
     epochs: int | None,
-    seed: int,
+    seed: int | None,
+    seeds: int | None,
     file: Path | None,
 ) -> None:
     """Reproduces the claims of these names, or shows all."""
-    known = claims_.read_claims(file or claims_.SHIPPED)
+    if seed is not None and seeds is not None:
+        raise ValueError(f"--seed is one seed, --seeds are several. Received: --seed {seed} --seeds {seeds}")
+    known, faults = (claims_.read_claims(file), []) if file else claims_.all_claims()
     for name in names:
         if name not in known:
-            raise unknown_name("claim", name, known, "`genzoo reproduce --list` shows them.")
+            hint = " ".join(["`genzoo reproduce --list` shows them.", *faults])
+            raise unknown_name("claim", name, known, hint)
     if table is not None:
         if not table.exists():
             raise FileNotFoundError(f"There is no file {table}. `genzoo reproduce CLAIM --record {table}` writes it.")
-        say(rows.markdown_table(known, rows.read_rows(table)).removesuffix("\n"), lines=True)
+        found = rows.read_rows(table)
+        ran = {row["claim"] for row in found}
+        told = {name: claim for name, claim in known.items() if claim.plugin in ("", claims_.OWN) or name in ran}
+        say(rows.markdown_table(told, found).removesuffix("\n"), lines=True)
     elif list_ or not names:
         _list([known[name] for name in names] or known.values(), out, seed)
+        for fault in faults:
+            say(fault)
     else:
         for name in names:
-            _reproduce(known[name], out, epochs, seed, record, file)
+            _reproduce(known[name], out, epochs, seed, seeds, record, file)
 
 
-def _reproduce(claim, out, epochs, seed, record, file):
+def _reproduce(claim, out, epochs, seed, seeds, record, file):
     from genzoo.experiments import reproduction
+    from genzoo.experiments import seeds as seeds_
 
-    directory = reproduction.directory_of(out, claim.id, seed)
+    directory = reproduction.directory_of(out, claim.name, seed or 0)
     say(f"{claim.title}, into {directory}. Budget: {rows.budget(claim)}")
-    verbose = 1 if console.is_terminal else 2
+    settings = {"epochs": epochs, "say": say, "verbose": 1 if console.is_terminal else 2}
+    path = directory / "row.json"
     try:
-        row = reproduction.reproduce(claim, out, epochs=epochs, seed=seed, say=say, verbose=verbose)
+        if seed is None and (count := seeds or claim.seeds) > 1:
+            row, path = seeds_.reproduce(claim, out, count, **settings), directory / seeds_.FILE
+        else:
+            row = reproduction.reproduce(claim, out, seed=seed or 0, **settings)
     except KeyboardInterrupt:  # while scoring; training ends by itself
         row = signal.SIGINT
     except Terminated:
         row = signal.SIGTERM
     if isinstance(row, signal.Signals):
-        say(f"Stopped. Go on: {_command(claim, out, epochs, seed, record, file)}")
+        say(f"Stopped. Go on: {_command(claim, out, epochs, seed, seeds, record, file)}")
         sys.exit(128 + row)
-    verdict = {True: "the same", False: "not the same", None: "no verdict"}[row["reproduced"]["last"]]
+    verdict = {True: "the same", False: "not the same", None: "no verdict"}[rows.verdict(row)]
     short = f" (shortened: {row['epochs']} of {row['epochs_of_claim']} epochs)" if row["shortened"] else ""
-    last, best = (f"{rows.rounded(row[which]['value'])} in epoch {row[which]['epoch']}" for which in ("last", "best"))
-    say(f"{claim.id}: the source says {claim.paper} {claim.unit}; ours is {last}{short}, best {best}.")
-    say(f"Same if {row['same_if']}: {verdict}. Row: {directory / 'row.json'}")
+    last, best = (f"{rows.number_of(row[which])} in {rows.when(row[which])}" for which in ("last", "best"))
+    counts = f", chosen on {row['chosen_on']} images, which counts" if "chosen_on" in row else ""
+    say(f"{claim.name}: the source says {claim.paper} {claim.unit}; ours is {last}{short}, best {best}{counts}.")
+    say(f"Same if {row['same_if']}: {verdict}. Row: {path}")
     if record is not None:
         provenance.write_json(record, rows.with_row(rows.read_rows(record), row))
 
 
-def _command(claim, out, epochs, seed, record, file):
-    given = {"--out": (out, "runs/reproduce"), "--epochs": (epochs, None), "--seed": (seed, 0)}
-    given |= {"--record": (record, None), "--file": (file, None)}
+def _command(claim, out, epochs, seed, seeds, record, file):
+    given = {"--out": (out, "runs/reproduce"), "--epochs": (epochs, None), "--seed": (seed, None)}
+    given |= {"--seeds": (seeds, None), "--record": (record, None), "--file": (file, None)}
     return " ".join(
         [claim.command, *(f"{key} {value}" for key, (value, usual) in given.items() if str(value) != str(usual))]
     )
@@ -74,13 +89,16 @@ def _command(claim, out, epochs, seed, record, file):
 
 def _list(chosen, out, seed):
     from genzoo.experiments import reproduction
+    from genzoo.experiments import seeds as seeds_
 
     for claim in chosen:
+        file = {"file": seeds_.FILE} if seed is None and claim.seeds > 1 else {}
         try:
-            state = reproduction.state_of(claim, out, seed)
+            state = reproduction.state_of(claim, out, seed or 0, **file)
         except ValueError as error:  # which shall not hide the others
             state = str(error)
-        console.print(styled((claim.id, "bold"), f": {state}"))
+        console.print(styled((claim.name, "bold"), f": {state}"))
         said = f"{claim.title}. Source: {rows.stated(claim)}. Same if: {claim.condition()}."
-        about = f"{said} {rows.budget(claim)}. {claim.note}"
+        from_ = f" From the plugins of {claim.plugin}." if claim.plugin else ""
+        about = " ".join(part for part in (f"{said} {rows.budget(claim)}.{from_}", rows.notes(claim)) if part)
         console.print(Padding(about, (0, 0, 0, 4), style="dim"))

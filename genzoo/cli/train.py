@@ -10,41 +10,86 @@ import keras
 
 from genzoo.cli.printing import console, say
 from genzoo.data.progress import telling
-from genzoo.errors import TrainingDiverged
+from genzoo.errors import TrainingDiverged, unknown_name
+from genzoo.experiments import claims
+from genzoo.experiments.recipes import read_recipe
 from genzoo.experiments.runs import Run, alone, free_directory, new_model
 from genzoo.experiments.training import Source, Training
 from genzoo.files import expanded
 
+USUAL = {"data": "digits", "split": "train", "epochs": 10, "options": {}}  # where neither user nor recipe says
+
 
 def train(
-    name: str,
-    data: str,
+    name: str | None,
     *,
-    options: dict[str, Any],
-    learning_rate: float | None,
-    seed: int,
-    epochs: int,
-    out: Path | None,
-    batch_size: int | None,
-    **source: Any,
+    claim: str | None = None,
+    config: Path | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    **given: Any,
 ) -> None:
-    """Trains a new model. Arguments are those of the command; ``source`` has the other fields of a ``Source``."""
+    """Trains a new model.
+
+    Args:
+        name: the model's, or None where a recipe names it.
+        claim: the claim to take the recipe of, or None.
+        config: a file with a recipe, or None.
+        out: the run directory.
+        seed: fixes all that is random.
+        **given: ``data``, ``options``, ``learning_rate``, ``epochs``, ``batch_size`` and the other fields of a
+            ``Source``; None for what the recipe or else ``USUAL`` says.
+    """
+    recipe, told = _recipe(name, claim, config)
+    settings = {**USUAL, **recipe, **{key: value for key, value in given.items() if value is not None}}
+    settings["options"] = {"seed": seed, **recipe.get("options", {}), **(given.get("options") or {})}
+    name, data, epochs = settings.pop("model", name), settings.pop("data"), settings.pop("epochs")
     path = expanded(data)
     location = str(path.resolve()) if data != "digits" and path.exists() else data
-    asked = Training(
-        model=name,
-        data=Source(location, **source),
-        options={"seed": seed, **options},
-        learning_rate=learning_rate,
-        seed=seed,
-        epochs=epochs,
-    )
+    of_run = {key: settings.pop(key, None) for key in ("options", "learning_rate", "optimizers", "batch_size")}
+    batch_size = of_run.pop("batch_size")
+    asked = Training(name, Source(location, **settings), seed=seed, epochs=epochs, claim=claim, **of_run)
     model = new_model(asked)
     _check_data(asked, model.tags, data)
     asked = dataclasses.replace(asked, data=dataclasses.replace(asked.data, batch_size=batch_size or model.batch_size))
-    run = Run.create(out or free_directory("runs", re.sub(r"[^\w.-]+", "-", f"{name}-{Path(data).stem}")), asked)
+    directory = out or free_directory("runs", re.sub(r"[^\w.-]+", "-", claim or f"{name}-{Path(data).stem}"))
+    run = Run.create(directory, asked)
+    if told:
+        say(f"{told}{_otherwise(recipe, given)}.")
     with alone(run.directory), run.discarded_on_failure():
         _fit(run, model, epochs)
+
+
+def _recipe(name, claim, config):
+    """What a claim or a file asks for, as settings of the command, and where from, in words; empty without either."""
+    if claim is None and config is None:
+        return {}, ""
+    if name is not None or (claim and config):
+        raise ValueError(f"A recipe names its model. Expected one of NAME, --claim and --config. Received: {name!r}")
+    if claim is None:
+        found, told = read_recipe(config), f"As {config} says"
+    else:
+        known, faults = claims.all_claims()
+        if claim not in known:
+            hint = " ".join(["`genzoo reproduce --list` shows them.", *faults])
+            raise unknown_name("claim", claim, known, hint)
+        found, told = known[claim], f"As the claim {claim} says"
+    fields = ("model", "epochs", "options", "learning_rate", "optimizers", "batch_size")
+    own = {key: getattr(found, key) for key in fields if getattr(found, key) is not None}
+    source = found.data_options
+    return {"data": source.pop("name"), **source, **own}, told
+
+
+def _otherwise(recipe, given):
+    """What the user asked for otherwise than the recipe, in words."""
+    old, new = ({**side, **(side.get("options") or {})} for side in (recipe, given))
+    changed = {key: value for key, value in new.items() if key != "options" and value is not None}
+    said = [
+        f"{key.replace('_', ' ')} {value} instead of {old.get(key, 'the usual')}"
+        for key, value in changed.items()
+        if value != old.get(key)
+    ]
+    return f", but {', '.join(said)}" if said else ""
 
 
 def resume(directory: Path, epochs: int | None, restart: bool = False) -> None:

@@ -34,6 +34,8 @@ class ImageBatches(keras.utils.PyDataset):
         first_step: training steps that precede the first epoch.
         endless: whether indices beyond one epoch run on into the next (for ``steps_per_epoch``).
         class_names: names of the classes that the labels number from 0 on, or None.
+        binarise: whether the pixels of uint8 images are drawn anew in every epoch, white with probability x / 255 and
+            else black (Burda et al. 2016). Like the order they depend on the seed and the steps before.
 
     Example:
     >>> import numpy as np
@@ -43,7 +45,16 @@ class ImageBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, images, labels=None, batch_size=128, shuffle=True, seed=0, first_step=0, endless=False, class_names=None
+        self,
+        images,
+        labels=None,
+        batch_size=128,
+        shuffle=True,
+        seed=0,
+        first_step=0,
+        endless=False,
+        class_names=None,
+        binarise=False,
     ):
         super().__init__()
         check_is_array(images)
@@ -53,12 +64,15 @@ class ImageBatches(keras.utils.PyDataset):
             raise ValueError(
                 f"Expected one label per image. Received: {len(images)} images and labels of shape {np.shape(labels)}."
             )
+        if binarise and images.dtype != np.uint8:
+            raise ValueError(f"Expected images of uint8 to binarise in every epoch. Received: {images.dtype}.")
         self.images = images
         self.labels: Any = labels  # or None, but who loads labels knows that there are some
         self.batch_size, self.shuffle = positive_int("batch_size", batch_size), flag("shuffle", shuffle)
         self.seed, self.first_step = natural_number("seed", seed), natural_number("first_step", first_step)
         self.endless = endless
         self.class_names = None if class_names is None else _names(class_names)
+        self.binarise = binarise
         self._steps = -(-len(images) // self.batch_size)
         self._epoch = -1
         self._skipped = 0  # batches of the first epoch that are done
@@ -73,12 +87,20 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         later, index = divmod(index + self._steps - len(self), self._steps)
-        chosen = self._order_of(max(self._epoch, 0) + later)[index * self.batch_size : (index + 1) * self.batch_size]
+        epoch = max(self._epoch, 0) + later
+        chosen = self._order_of(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         images = self.images[chosen]
         release(self.images)
+        if self.binarise:
+            images = binarised(images, self.seed, self.first_step + epoch * self._steps + index, 1)
         if images.dtype == np.float64:
             images = images.astype("float32")
         return (images,) if self.labels is None else (images, self.labels[chosen])
+
+    @property
+    def still_images(self) -> np.ndarray:
+        """All images as a model sees them; where every epoch draws them anew, one draw, by the seed."""
+        return binarised(self.images, self.seed, 0, 2) if self.binarise else self.images
 
     def on_epoch_begin(self) -> None:
         if not self.endless:
@@ -115,13 +137,13 @@ class ImageBatches(keras.utils.PyDataset):
             )
         labels = (None, None) if self.labels is None else (self.labels[:cut], self.labels[cut:])
         validation = ImageBatches(
-            self.images[cut:], labels[1], self.batch_size, False, self.seed, class_names=self.class_names
+            self.still_images[cut:], labels[1], self.batch_size, False, self.seed, class_names=self.class_names
         )
         return self._like(self.images[:cut], labels[0], self.batch_size), validation
 
     def _like(self, images, labels, batch_size, shuffle=True, **options):
         """The same kind of batches of other data."""
-        options["class_names"] = self.class_names
+        options |= {"class_names": self.class_names, "binarise": self.binarise}
         return ImageBatches(images, labels, batch_size, shuffle and self.shuffle, self.seed, **options)
 
     def _order_of(self, epoch):
@@ -140,6 +162,11 @@ def _names(names):
     if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"`class_names` must be the classes' names, strings. Received: class_names={names!r}")
     return tuple(names)
+
+
+def binarised(images: np.ndarray, *seed: int) -> np.ndarray:
+    """Images of uint8 as bool: each pixel drawn, true with probability x / 255."""
+    return np.random.default_rng(seed).integers(0, 255, images.shape, dtype="uint8") < images
 
 
 def is_array(x: Any) -> bool:
@@ -230,7 +257,7 @@ def some_images(
         labelled: whether to leave out images without a label (-1).
     """
     if isinstance(data, ImageBatches):
-        x, y = data.images, data.labels
+        x, y = data.still_images, data.labels
     elif is_arrays(data):
         x, y = split_batch(data if isinstance(data, (Mapping, tuple)) else (data, y))
         x, y = as_numpy(x), as_numpy(y)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from genzoo.data import files, named
-from genzoo.data.batches import ImageBatches, check_images
+from genzoo.data.batches import ImageBatches, binarised, check_images
 from genzoo.data.listing import meant
 from genzoo.data.pictures import Reader
 from genzoo.data.pile import memory
@@ -35,10 +35,12 @@ def load(
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
         image_size: height and width to resize to, cropped to their aspect ratio; needed where images differ in size.
-        shuffle, seed: whether every epoch has an order of its own, by default of splits named train; seed of the order.
+        shuffle: whether every epoch has an order of its own; by default only for splits named train.
+        seed: seed of that order, and of dynamic pixels.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
-        binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
-            is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
+        binarise: ``"threshold"`` for pixels that are true above 127. The seed of a static binarisation: each is drawn
+            once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split. Or
+            ``"dynamic"``: drawn anew in every epoch (Burda et al. 2016), but once where a set is not shuffled.
         background: colour behind transparent pixels of image files: a name, ``"#rrggbb"``, a grey level or three.
         white: value that is white in image files of more than 8 bits, by default 65535, and 1 of floats.
         image, label: columns of a Hugging Face data set; by default found by what they hold, then by their names.
@@ -67,8 +69,8 @@ def load(
     with telling() if verbose else contextlib.nullcontext():
         found = _found(name_or_path, split, size, data_dir, reader, columns, in_memory)
     if isinstance(found, files.Found):
-        images = _prepared(name_or_path, found.images, size, binarise, split)
-        return ImageBatches(images, found.labels, batch_size, shuffle, seed, class_names=found.class_names)
+        images = _prepared(name_or_path, found.images, size)
+        return _batches(found, images, binarise, split, batch_size=batch_size, shuffle=shuffle, seed=seed)
     if binarise is not None:
         raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
     batches = (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
@@ -103,8 +105,8 @@ def _found(name_or_path, split, size, data_dir, reader, columns, in_memory):
     return named.tfds_or_keras(name_or_path, split, size, data_dir, in_memory)
 
 
-def _prepared(name, images, size, binarise, split):
-    """Checked images with a channel axis, in the size and kind that was asked for."""
+def _prepared(name, images, size):
+    """Checked images with a channel axis, in the size that was asked for."""
     images = images[..., None] if np.ndim(images) == 3 else images
     mapped = isinstance(images.base, np.memmap)  # checked when they were decoded: a look at all of it takes its time
     if not mapped and images.dtype == np.uint8 and np.size(images) and np.max(images) == 1:
@@ -117,8 +119,6 @@ def _prepared(name, images, size, binarise, split):
     if size is not None and images.shape[1:3] != size:
         _check_fits_in_memory(images, size)
         images = np.stack([files.resized(image, size) for image in images])
-    if binarise is not None:
-        images = _binary(images, binarise, split)
     return images
 
 
@@ -131,13 +131,20 @@ def _check_fits_in_memory(images, size):
         )
 
 
-def _binary(images, binarise, split):
+def _batches(found, images, binarise, split, **order):
+    """The images in batches, black and white where that was asked for: now, or anew in every epoch."""
+    anew = binarise == "dynamic" and order["shuffle"]
+    if binarise is not None:
+        images = _binary(images, order["seed"] if binarise == "dynamic" else binarise, split, anew)
+    return ImageBatches(images, found.labels, class_names=found.class_names, binarise=anew, **order)
+
+
+def _binary(images, binarise, split, later):
     if images.dtype != np.uint8:
         raise ValueError(f"`binarise` takes grey images, uint8. Received: {images.dtype}, binarise={binarise!r}")
     if binarise == "threshold":
         return images > 127
-    rng = np.random.default_rng([natural_number("binarise", binarise), zlib.crc32(split.encode())])
-    return rng.integers(0, 255, images.shape, dtype="uint8") < images
+    return images if later else binarised(images, natural_number("binarise", binarise), zlib.crc32(split.encode()))
 
 
 def sources() -> list[str]:

@@ -20,7 +20,7 @@ class SemiSupervisedBatches(ImageBatches):
         labels: class ids ``(n,)``, -1 where there is none.
         batch_size: images per batch; the last batch of an epoch may be smaller.
         labelled_fraction: the labelled share of a batch, rounded to at least one image on either side.
-        shuffle, seed, first_step, endless, class_names: as for ``ImageBatches``.
+        shuffle, seed, first_step, endless, class_names, binarise: as for ``ImageBatches``.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class SemiSupervisedBatches(ImageBatches):
         self._steps = -(-len(self._groups[1]) // (self.batch_size - self._labelled_size))
 
     def _like(self, images, labels, batch_size, shuffle=True, **options):
-        shuffle, options["class_names"] = shuffle and self.shuffle, self.class_names
+        options |= {"class_names": self.class_names, "binarise": self.binarise}
+        shuffle = shuffle and self.shuffle
         return type(self)(images, labels, batch_size, self.labelled_fraction, shuffle, self.seed, **options)
 
     def _drawn(self, permuted):
@@ -96,14 +97,15 @@ def semi_supervised(
     >>> images.shape, int((labels >= 0).sum()), int((labels < 0).sum())
     ((32, 8, 8, 1), 8, 24)
     """
-    class_names = x.class_names if isinstance(x, ImageBatches) and y is None else None
+    options = {"class_names": x.class_names} if isinstance(x, ImageBatches) and y is None else {}
     if isinstance(x, ImageBatches):
+        options["binarise"] = x.binarise
         x, y, batch_size = x.images, x.labels if y is None else y, batch_size or x.batch_size
     labels = check_labels(y, range(-1, np.iinfo(np.int32).max), "semi_supervised")
     if num_labelled is not None:
         labels = _kept(labels, positive_int("num_labelled", num_labelled), natural_number("seed", seed))
     batch_size = 128 if batch_size is None else batch_size
-    return SemiSupervisedBatches(x, labels, batch_size, labelled_fraction, seed=seed, class_names=class_names)
+    return SemiSupervisedBatches(x, labels, batch_size, labelled_fraction, seed=seed, **options)
 
 
 def _kept(y, num_labelled, seed):

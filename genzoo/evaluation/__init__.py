@@ -130,7 +130,7 @@ def _possible(evidence, metrics, arguments):
 def _arrays(data):
     """``(images, labels or None)`` of a data set in memory or of an array."""
     if isinstance(data, ImageBatches):
-        return np.asarray(data.images), None if data.labels is None else np.asarray(data.labels)
+        return np.asarray(data.still_images), None if data.labels is None else np.asarray(data.labels)
     if not hasattr(data, "shape"):
         raise ValueError(
             f"Expected images as one array, or a genzoo.data set that fits in memory. Received: {type(data).__name__}. "

@@ -99,6 +99,18 @@ class Evidence:
     def train_codes(self) -> np.ndarray:
         return self.model.encode(self.train, **self.given(self.train_labels))
 
+    def representations(self, layer: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """What the model makes of the training images and of the real ones.
+
+        Args:
+            layer: None for codes, ``"features"`` for the model's own features, or the name of a layer.
+        """
+        if layer is None:
+            return self.train_codes, self.codes
+        of_layer = {} if layer == "features" else {"layer": layer}
+        train, real = (self.model.features(x, **of_layer) for x in (self.train, self.real))
+        return train, real
+
     def given(self, labels: Any) -> dict[str, Any]:
         """Labels as a keyword argument for the verbs of a conditional model, which need them."""
         return {"labels": labels} if "conditional" in self.model.tags else {}

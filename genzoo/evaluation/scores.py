@@ -244,6 +244,17 @@ def parzen(evidence: Evidence, *, validation: int = 1000, sigmas: Iterable[float
     return {**_mean(found), "sigma": sigma, "protocol": protocol}
 
 
+# What is read from images.
+
+
+@score(
+    "errors", "images that are classified wrongly", tags=["classifier"], needs=["labels"], better="lower", usual=True
+)
+def errors(evidence: Evidence) -> dict[str, Any]:
+    read, true = _labelled(evidence.model.classify(evidence.real).argmax(1), evidence.labels)
+    return {"value": int(np.sum(read != true)), "of": len(true), "protocol": {"n_real": len(true)}}
+
+
 # What latents hold.
 
 
@@ -255,17 +266,14 @@ def active_units(evidence: Evidence, *, threshold: float = 0.01) -> dict[str, An
 
 
 @score("knn", "accuracy of the nearest training code's label", tags=["encoder"], needs=["labels", "train_labels"])
-def knn(evidence: Evidence, *, k: int = 1) -> dict[str, Any]:
-    train = _labelled(evidence.train_codes, evidence.train_labels)
-    found = metrics.knn_accuracy(*train, *_labelled(evidence.codes, evidence.labels), k=k)
-    return {"value": found, "protocol": {**_codes(evidence), "k": k}}
+def knn(evidence: Evidence, *, k: int = 1, layer: str | None = None) -> dict[str, Any]:
+    found = metrics.knn_accuracy(*_to_read(evidence, layer), k=k)
+    return {"value": found, "protocol": {**_codes(evidence, layer), "k": k}}
 
 
 @score("linear-probe", "accuracy of a linear classifier of codes", tags=["encoder"], needs=["labels", "train_labels"])
-def linear_probe(evidence: Evidence) -> dict[str, Any]:
-    train = _labelled(evidence.train_codes, evidence.train_labels)
-    found = metrics.linear_probe(*train, *_labelled(evidence.codes, evidence.labels))
-    return {"value": found, "protocol": _codes(evidence)}
+def linear_probe(evidence: Evidence, *, layer: str | None = None) -> dict[str, Any]:
+    return {"value": metrics.linear_probe(*_to_read(evidence, layer)), "protocol": _codes(evidence, layer)}
 
 
 @score("mig", "mutual information gap", tags=["encoder"], needs=["factors"], usual=True)
@@ -308,8 +316,15 @@ def _against(evidence):
     return {**_in_features(evidence), "n_real": len(evidence.real)}
 
 
-def _codes(evidence):
-    return {"n_real": len(evidence.codes), "n_train": len(evidence.train_codes)}
+def _to_read(evidence, layer):
+    """Representations and labels, of the training images and of the real ones, where there are labels."""
+    train, real = evidence.representations(layer)
+    return *_labelled(train, evidence.train_labels), *_labelled(real, evidence.labels)
+
+
+def _codes(evidence, layer):
+    protocol = {"n_real": len(evidence.real), "n_train": len(evidence.train)}
+    return protocol if layer is None else {**protocol, "layer": layer}
 
 
 def _factors(evidence):

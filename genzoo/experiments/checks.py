@@ -1,10 +1,11 @@
-"""Checks on what a ``run.json`` holds, which may be somebody else's: of each value its type and range."""
+"""Checks on what a ``run.json`` or a claim holds, which may be somebody else's: of each value its type and range."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.backend import BACKENDS
-from genzoo.validation import choice, natural_number, non_negative, positive, positive_int
+from genzoo.validation import choice, fraction, natural_number, non_negative, positive, positive_int
 
 
 def check(found: Mapping[str, Any], checks: Mapping[str, Callable]) -> None:
@@ -45,7 +46,9 @@ def _size(name, value):
 
 
 def _binarise(name, value):
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        choice(name, value, ("threshold", "dynamic"))
+    else:
         natural_number(name, value)
 
 
@@ -55,15 +58,16 @@ def _epochs_at_step(name, value):
         natural_number(f"{name}[{step}]", epochs)
 
 
+def _optimizers(name, value):
+    _object(name, value)
+    for player, options in value.items():
+        _object(f"{name}.{player}", options)
+
+
 def _plugin(name, value):
     _object(name, value)
     for key in ("distribution", "version"):
         _name(f"{name}.{key}", value.get(key))
-
-
-def _number_or_text(name, value):
-    if not isinstance(value, str):
-        _of((int, float), "a number or text")(name, value)
 
 
 def _each(is_right):
@@ -84,24 +88,74 @@ def _both(*checks):
     return is_right
 
 
-def _parts(name, value):
-    for part in ("name", "train", "test"):
-        _name(f"{name}.{part}", value.get(part))
-    if value.get("image_size") is not None:
-        _size(f"{name}.image_size", value["image_size"])
-
-
 def _scored(name, value):
     positive_int(f"{name}.epoch", value.get("epoch"))
     _both(_object, _each(_object))(f"{name}.scores", value.get("scores"))
 
 
-TRAINING = {
+def _result(name, value):
+    """A number of a row, or mean and standard deviation over seeds."""
+    _object(name, value)
+    for key in ("value", "sd"):
+        _optional(_number)(f"{name}.{key}", value.get(key))
+    for epoch in value["epoch"] if isinstance(value.get("epoch"), list) else [value.get("epoch")]:
+        positive_int(f"{name}.epoch", epoch)
+
+
+def _texts(name, value):
+    if isinstance(value, str) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"`{name}` must be a list of texts. Received: {name}={repr(value)[:80]}")
+
+
+def _number(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"`{name}` must be a number. Received: {name}={repr(value)[:80]}")
+
+
+def _minutes(name, value):
+    _object(name, value)
+    for machine, minutes in value.items():
+        choice(f"machine in {name}", machine, ("cpu", "gpu"))
+        positive(f"{name}.{machine}", minutes)
+
+
+def _arguments(name, value):
+    _object(name, value)
+    for score, arguments in value.items():
+        _object(f"{name}.{score}", arguments)
+
+
+RECIPE = {
     "model": _name,
     "options": _object,
     "learning_rate": _optional(positive),
-    "seed": natural_number,
+    "optimizers": _optional(_optimizers),
+    "data": _object,
     "epochs": positive_int,
+    "batch_size": _optional(positive_int),
+}
+CLAIM = {
+    **dict.fromkeys(("id", "title", "source", "model", "unit", "note"), _text),
+    "score": _name,
+    "paper": lambda name, value: _text(name, value) if isinstance(value, str) else _number(name, value),
+    "minutes": _minutes,
+    "also": _texts,
+    "arguments": _arguments,
+    "samples": positive_int,
+    "features": _optional(_text),
+    "select": _optional(_name),
+    "select_on": lambda name, value: choice(name, value, (None, "validation")),
+    "score_every": _optional(positive_int),
+    "seeds": positive_int,
+    "target": _optional(_number),
+    "tolerance": non_negative,
+    "than": _optional(_name),
+    "estimated": _texts,
+    "reduces": _optional(_name),
+}
+TRAINING = {
+    **{name: RECIPE[name] for name in ("model", "options", "learning_rate", "optimizers", "epochs")},
+    "seed": natural_number,
     "claim": _optional(_text),
     "scored": _optional(_object),
 }
@@ -113,6 +167,7 @@ SOURCE = {
     "inputs": _optional(_text),
     "targets": _optional(_text),
     "labels": _optional(positive_int),
+    "labelled_fraction": _optional(fraction),
     "binarise": _optional(_binarise),
     "background": _optional(_text),
     "white": _optional(positive),
@@ -127,26 +182,12 @@ MADE_WITH = {
     "num_classes": positive_int,
     "class_names": _list,
 }
-CLAIM = {
-    **dict.fromkeys(("id", "title", "source", "model", "score"), _name),
-    **{name: _optional(_text) for name in ("features", "select", "unit", "criterion", "than", "note")},
-    **{name: _optional(positive_int) for name in ("batch_size", "score_every")},
-    **{name: _both(_list, _each(_text)) for name in ("also", "estimated")},
-    "data": _both(_object, _parts),
-    "epochs": positive_int,
-    "paper": _number_or_text,
-    "minutes": _both(_object, _each(positive)),
-    "options": _object,
-    "learning_rate": _optional(positive),
-    "arguments": _both(_object, _each(_object)),
-    "samples": positive_int,
-    "target": _optional(_of((int, float), "a number")),
-    "tolerance": non_negative,
-}
 ROW = {
     **dict.fromkeys(("claim", "backend", "hardware", "commit", "date"), _name),
     **dict.fromkeys(("epochs", "epochs_of_claim"), positive_int),
-    **{name: _both(_object, _each(_optional(_of((int, float), "a number")))) for name in ("best", "last", "also")},
+    "best": _result,
+    "last": _result,
+    "also": _both(_object, _each(_optional(_of((int, float), "a number")))),
     "reproduced": _object,
     "seeds": _list,
     "minutes": non_negative,

@@ -10,19 +10,19 @@ import contextlib
 import os
 import shutil
 import signal
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
 
-from genzoo import evaluation, registry
+from genzoo import evaluation
 from genzoo.errors import FileError, TrainingDiverged
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments import checks, runs
 from genzoo.experiments.claims import Claim
-from genzoo.experiments.rows import check_row, rounded
-from genzoo.experiments.training import Source, Training
+from genzoo.experiments.rows import check_row, counting, number_of, verdict
 from genzoo.files import read_json_object, written
 from genzoo.registry import loading
 
@@ -67,19 +67,19 @@ def reproduce(
         scores.find(name, claim.arguments.get(name, ()))
     if ":" in claim.model:
         loading.named_class(claim.model)  # whoever wrote the claim is trusted, unlike whoever wrote a run
-    directory = directory_of(root, claim.id, seed)
+    directory = directory_of(root, claim.name, seed)
     asked = _training(claim, seed, epochs)
     new = None if (directory / "run.json").exists() else runs.Run.create(directory, asked)
     with runs.alone(directory):
         run = new or _run(claim, directory, asked)
-        row = read_row(root, claim.id, seed)
+        row = read_row(root, claim.name, seed)
         if row is None or row["epochs"] != epochs:  # else only its verdict may have changed
             with run.discarded_on_failure():
-                progress = _Progress(directory, claim.id)
+                progress = _Progress(directory, claim.name)
                 if ended := _completed(claim, run, progress, epochs, say, verbose):
                     return ended
             row = _row(claim, run, progress)
-        row = _judged(row, claim, root, seed)
+        row = judged(row, claim, [read_row(root, claim.rival, seed)] if claim.rival else [])
         provenance.write_json(directory / "row.json", row)
     return row
 
@@ -104,30 +104,40 @@ def _completed(claim, run, progress, epochs, say, verbose):
             raise TrainingDiverged(f"{claim.id} diverged after epoch {run.epochs_done} of {epochs}.")
         with progress.timed("scoring"):
             found = _scores(claim, model, seed, train=train, **parts)
-        progress.add(claim, until, found, run.model_path)
+            chosen_by = _chosen_by(claim, model, seed, train=train, **parts)
+        progress.add(claim, until, found, chosen_by, run.model_path)
         say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
     return None
 
 
-def _scores(claim, model, seed, *, train, test, validation=None):
+def _scores(claim, model, seed, *, train, test, validation=None, split="test", names=None):
     """The claim's scores of a model, see ``genzoo.evaluate``."""
+    names = claim.scored_by if names is None else names
     return evaluation.evaluate(
         model,
         test,
-        metrics=claim.scored_by,
+        metrics=names,
         samples=claim.samples,
         features=claim.features,
         seed=seed,
-        split=claim.data["test"],
+        split=claim.data[split],
         train=train,
         validation=validation,
-        arguments=claim.arguments,
+        arguments={name: value for name, value in claim.arguments.items() if name in names},
     )
 
 
-def read_row(root: str | os.PathLike[str], claim: str, seed: int = 0) -> dict | None:
+def _chosen_by(claim, model, seed, *, train, test, validation=None):
+    """The score by which a checkpoint is chosen, on images that are not reported; or None where it is among those."""
+    if claim.select_on is None:
+        return None
+    name = claim.select or claim.score
+    return _scores(claim, model, seed, train=train, test=validation, split=claim.select_on, names=[name])
+
+
+def read_row(root: str | os.PathLike[str], claim: str, seed: int = 0, file: str = "row.json") -> dict | None:
     """The row of a claim that was run, or None."""
-    path = directory_of(root, claim, seed) / "row.json"
+    path = directory_of(root, claim, seed) / file
     if not path.exists():
         return None
     row = read_json_object(path)
@@ -138,14 +148,14 @@ def read_row(root: str | os.PathLike[str], claim: str, seed: int = 0) -> dict | 
     return row
 
 
-def state_of(claim: Claim, root: str | os.PathLike[str], seed: int = 0) -> str:
-    """How far a claim is in a directory, in a few words."""
-    directory = directory_of(root, claim.id, seed)
-    if row := read_row(root, claim.id, seed):
-        same = {True: ", the same", False: ", not the same", None: ""}[row["reproduced"]["last"]]
+def state_of(claim: Claim, root: str | os.PathLike[str], seed: int = 0, file: str = "row.json") -> str:
+    """How far a claim is in a directory, in a few words; ``file`` is the one that holds its row."""
+    directory = directory_of(root, claim.name, seed)
+    if row := read_row(root, claim.name, seed, file):
+        same = {True: ", the same", False: ", not the same", None: ""}[verdict(row)]
         short = f" after {row['epochs']} of {row['epochs_of_claim']} epochs" if row["shortened"] else ""
-        value = row["last"]["value"]
-        return f"{'no number' if value is None else rounded(value)}{short}{same}"
+        value = counting(row)["value"]
+        return f"{'no number' if value is None else number_of(counting(row))}{short}{same}"
     if (directory / "run.json").exists():
         return f"epoch {runs.Run.open(directory).epochs_done} of {claim.epochs}"
     return "not yet run"
@@ -182,9 +192,10 @@ class _Progress:
             self.state["seconds"][what] += time.perf_counter() - start
             provenance.write_json(self.path, self.state)
 
-    def add(self, claim, epoch, found, model_path):
+    def add(self, claim, epoch, found, chosen_by, model_path):
         """Keeps scores of an epoch, and the model if they are the best."""
-        entries = [*self.state["scores"], {"epoch": epoch, "scores": found}]
+        further = {} if chosen_by is None else {"chosen_by": chosen_by}
+        entries = [*self.state["scores"], {"epoch": epoch, "scores": found, **further}]
         if _best(claim, entries)["epoch"] == epoch:
             with written(model_path.with_name("best.keras")) as beside:
                 shutil.copyfile(model_path, beside)
@@ -198,7 +209,7 @@ def _best(claim, entries):
     sign = -1 if scores.find(name).better == "lower" else 1
 
     def rank(entry):
-        value = entry["scores"][name]["value"]
+        value = entry.get("chosen_by", entry["scores"])[name]["value"]
         return (value is not None, 0 if value is None else sign * value, entry["epoch"])
 
     return max(entries, key=rank)
@@ -208,15 +219,9 @@ def _training(claim, seed, epochs):
     """What it takes to try the claim."""
     scored = {"by": claim.scored_by, "test": claim.data["test"], "samples": claim.samples, "features": claim.features}
     scored |= {"arguments": claim.arguments, "validation": claim.data.get("validation")}
-    options = {"seed": seed, **claim.options}
-    source = Source(
-        name=claim.data["name"],
-        split=claim.data["train"],
-        image_size=claim.data.get("image_size"),
-        batch_size=claim.batch_size or registry.get(claim.model, **options).batch_size,
-        binarise=claim.data.get("binarise"),
-    )
-    return Training(claim.model, source, options, claim.learning_rate, seed, epochs, claim.id, scored)
+    if claim.select_on:
+        scored["select"] = [claim.select or claim.score, claim.select_on]
+    return claim.training(seed, epochs=epochs, claim=claim.name, scored=scored)
 
 
 def _run(claim, directory, asked):
@@ -237,10 +242,16 @@ def _run(claim, directory, asked):
     return run
 
 
-def _judged(row, claim, root, seed):
-    """The row with its verdict, which may wait for that of another claim."""
-    other = read_row(root, claim.than, seed) if claim.than else None
-    other = other and other["last"]["value"]
+def judged(row: dict, claim: Claim, others: list[dict | None]) -> dict:
+    """The row with its verdict, which may wait for that of another claim.
+
+    Args:
+        row: as ``reproduce`` gives it, of one seed or of several.
+        claim: whose it is.
+        others: the rows of the claim that this one is compared with, of the same seeds, or None where it was not run.
+    """
+    values = [row and counting(row)["value"] for row in others]
+    other = None if not values or None in values else statistics.fmean(values)
     verdicts = {which: claim.reproduced(row[which]["value"], other) for which in ("best", "last")}
     said = {"paper": claim.paper, "unit": claim.unit, "source": claim.source, "same_if": claim.condition()}
     return {**row, **said, **({"other": other} if claim.than else {}), "reproduced": verdicts}
@@ -251,15 +262,17 @@ def _row(claim, run, progress):
     state = progress.state
     last, best = state["scores"][-1], _best(claim, state["scores"])
     return {
-        "claim": claim.id,
+        "claim": claim.name,
+        **({"reduced": claim.reduced} if claim.reduced else {}),
+        **({"counts": "best", "chosen_on": claim.select_on} if claim.select_on else {}),
         "paper": claim.paper,
         "unit": claim.unit,
         "source": claim.source,
         "score": claim.score,
-        "best": {"epoch": best["epoch"], "value": best["scores"][claim.score]["value"]},
+        "best": {"epoch": best["epoch"], "value": best["scores"][claim.score]["value"], **_chosen(best)},
         "last": {"epoch": last["epoch"], "value": last["scores"][claim.score]["value"]},
         "same_if": claim.condition(),
-        "also": _also(claim, last["scores"]),
+        "also": _also(claim, (best if claim.select_on else last)["scores"]),
         "epochs": last["epoch"],
         "epochs_of_claim": claim.epochs,
         "shortened": last["epoch"] < claim.epochs,
@@ -274,8 +287,15 @@ def _row(claim, run, progress):
         "versions": provenance.versions(),
         "date": provenance.now(),
         "sha256": {"last": provenance.sha256(run.model_path), "best": provenance.sha256(run.directory / "best.keras")},
-        "scores": last["scores"],
+        "scores": (best if claim.select_on else last)["scores"],
     }
+
+
+def _chosen(entry):
+    """The number by which a checkpoint was chosen, where it is not that of the test images."""
+    if "chosen_by" not in entry:
+        return {}
+    return {"chosen_by": {name: found["value"] for name, found in entry["chosen_by"].items()}}
 
 
 def _also(claim, found):

@@ -51,23 +51,24 @@ def with_row(rows: list[dict], row: dict) -> list[dict]:
 
 def markdown_table(claims: Mapping[str, Claim], rows: list[dict]) -> str:
     """Claims beside what came out, what differs, and how it was run, in Markdown; the others are "not yet run"."""
+    remarks = "".join(f"- `{claim.name}`: {notes(claim)}\n" for claim in claims.values() if notes(claim))
     results = [("claim", "source says", "ours, last", "ours, best", "same if", "same")]
     runs = [("claim", "minutes", "run", "also")]
     for claim in claims.values():
-        first = (f"`{claim.id}`: {claim.title}", f"{stated(claim)} ({claim.source})")
-        own = [row for row in rows if row["claim"] == claim.id]
+        first = (f"`{claim.name}`: {claim.title}", f"{stated(claim)} ({claim.source})")
+        own = [row for row in rows if row["claim"] == claim.name]
         results += [(*first, *_told(claim, row)) for row in own]
-        runs += [(f"`{claim.id}`", f"{row['minutes']:g}", _ran(row), _also(row)) for row in own]
+        runs += [(f"`{claim.name}`", f"{row['minutes']:g}", _ran(row), _also(row)) for row in own]
         if not own:
             results.append((*first, "not yet run", "", claim.condition(), ""))
-            runs.append((f"`{claim.id}`", "", f"budget {budget(claim)}", ""))
-    notes = "".join(f"- `{claim.id}`: {claim.note}\n" for claim in claims.values() if claim.note)
-    return "\n".join(part for part in (_table(results), notes, _table(runs)) if part)
+            runs.append((f"`{claim.name}`", "", f"budget {budget(claim)}", ""))
+    return "\n".join(part for part in (_table(results), remarks, _table(runs)) if part)
 
 
 def _table(lines):
     head, *body = lines
-    return "".join("| " + " | ".join(line) + " |\n" for line in (head, ["---"] * len(head), *body))
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in body]
+    return "".join("| " + " | ".join(line) + " |\n" for line in (head, ["---"] * len(head), *escaped))
 
 
 def budget(claim: Claim) -> str:
@@ -81,16 +82,46 @@ def stated(claim: Claim) -> str:
     return claim.paper if isinstance(claim.paper, str) else f"{claim.paper:g} {claim.unit}".strip()
 
 
+def counting(row: Mapping) -> dict:
+    """What the verdict on a row is about: the last checkpoint, or one that was chosen on images of its own."""
+    return row[row.get("counts", "last")]
+
+
+def verdict(row: Mapping) -> bool | None:
+    """Whether a row is what its claim says; None where that cannot be told."""
+    return row["reproduced"][row.get("counts", "last")]
+
+
+def number_of(result: Mapping) -> str:
+    """A row's number, with the standard deviation over seeds where there are several."""
+    if "sd" not in result:
+        return rounded(result["value"])
+    return f"{rounded(result['value'])} ± {rounded(result['sd'])} (n = {len(result['values'])})"
+
+
+def when(result: Mapping) -> str:
+    """The epoch of a row's number, or those of its seeds."""
+    several = isinstance(result["epoch"], list)
+    return f"epochs {', '.join(map(str, result['epoch']))}" if several else f"epoch {result['epoch']}"
+
+
 def _told(claim, row):
-    best, last = (f"{rounded(row[which]['value'])} (epoch {row[which]['epoch']})" for which in ("best", "last"))
-    verdict = {True: "yes", False: "no", None: "-"}[row["reproduced"]["last"]]
+    best, last = (f"{number_of(row[which])} ({when(row[which])})" for which in ("best", "last"))
+    said = {True: "yes", False: "no", None: "-"}[verdict(row)]
+    if "chosen_on" in row:
+        best += f", chosen on {row['chosen_on']} images: this one counts"
     if row["epochs"] < row["epochs_of_claim"]:
         last += f", shortened: {row['epochs']} of {row['epochs_of_claim']} epochs"
-    return last, best, claim.condition(), verdict
+    return last, best, claim.condition(), said
+
+
+def notes(claim: Claim) -> str:
+    """What a reader should know of a claim."""
+    return " ".join(part for part in (claim.reduced, claim.note) if part)
 
 
 def _ran(row):
-    seeds = "seed " + ", ".join(map(str, row["seeds"]))
+    seeds = ("seed " if len(row["seeds"]) == 1 else "seeds ") + ", ".join(map(str, row["seeds"]))
     return ", ".join([row["backend"], row["hardware"], seeds, row["commit"], row["date"][:10]])
 
 

@@ -27,6 +27,7 @@ from genzoo.errors import FileError
 from genzoo.evaluation import provenance
 from genzoo.experiments import checks
 from genzoo.experiments.history import History
+from genzoo.experiments.optimizers import compile_with
 from genzoo.experiments.training import FIELDS, Training
 from genzoo.files import locked, read_json_object, remove_leftovers, written
 from genzoo.model import GenerativeModel
@@ -206,6 +207,8 @@ class Run:
         """
         self._note_backend()
         self.repair()
+        if self.asked.optimizers and not model.steps_made:
+            compile_with(model, self.asked.optimizers, self.asked.learning_rate, _length(data))
         self.asked = dataclasses.replace(self.asked, epochs=epochs)
         stop, self.monitor = StopOnSignal(), HealthMonitor()
         grid = self._grid(model, data if held_out is None else held_out)
@@ -311,10 +314,15 @@ def new_model(asked: Training, plugin: dict | None = None, trusted: bool = True)
     if ":" in name:
         loading.named_class(name, trusted)
     model = registry.get(name, **asked.options)
-    if asked.learning_rate is not None:
-        for player in model.optimizer.names:
-            model.optimizer[player].learning_rate = asked.learning_rate
+    compile_with(model, asked.optimizers or {}, asked.learning_rate, 1)  # `Run.train` knows better
     return model
+
+
+def _length(data):
+    """Steps per epoch, or None where nobody knows."""
+    with contextlib.suppress(TypeError):
+        return len(data)
+    return None
 
 
 def free_directory(root: str | os.PathLike[str], name: str) -> Path:

@@ -21,7 +21,8 @@ class Source:
         image_size: height and width to resize to, or None.
         batch_size: images per batch.
         inputs, targets: of pairs, as for ``genzoo.data.load_pairs``, or None.
-        labels: how many images keep their labels, or None for all.
+        labels: how many images keep their labels, as many of each class, or None for all.
+        labelled_fraction: their share of every batch, or None for half.
         binarise: as for ``genzoo.data.load``, or None.
         background, white: as for ``genzoo.data.load``, or None for its own.
     """
@@ -33,6 +34,7 @@ class Source:
     inputs: str | None = None
     targets: str | None = None
     labels: int | None = None
+    labelled_fraction: float | None = None
     binarise: int | str | None = None
     background: str | None = None
     white: float | None = None
@@ -48,7 +50,8 @@ class Source:
         images = self.part(self.split, shuffle=True, seed=seed)
         if self.labels is None:
             return images
-        return data.semi_supervised(images, num_labelled=self.labels, seed=seed)
+        fraction = _given(self, "labelled_fraction")
+        return data.semi_supervised(images, num_labelled=self.labels, seed=seed, **fraction)
 
     def pairs(self, seed: int) -> tuple[ImageBatches, ImageBatches | None]:
         """The pairs to train on, and those held out, or None where the folder has no such part."""
@@ -68,9 +71,10 @@ class Training:
         data: what to train it on.
         options: arguments of the model.
         learning_rate: of every player, or None for the paper's.
+        optimizers: by player, as ``genzoo.experiments.optimizers`` has them, or None for the paper's.
         seed: of the order of the data; that of the model is among its options.
         epochs: in all.
-        claim: id of the claim that it reproduces, or None.
+        claim: id of the claim that it reproduces or began with, or None.
         scored: how that claim is scored, or None.
     """
 
@@ -78,6 +82,7 @@ class Training:
     data: Source
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     learning_rate: float | None = None
+    optimizers: Mapping[str, Mapping[str, Any]] | None = None
     seed: int = 0
     epochs: int = 1
     claim: str | None = None
@@ -87,8 +92,9 @@ class Training:
         """As ``run.json`` holds it: what is only sometimes asked for is there only where it was."""
         asked = {name: getattr(self, name) for name in ("model", "options", "learning_rate", "seed", "epochs")}
         source = {name: getattr(self.data, name) for name in ("name", "split", "image_size", "batch_size")}
-        asked["data"] = source | _given(self.data, "inputs", "targets", "labels", "binarise", "background", "white")
-        return asked | _given(self, "claim", "scored")
+        sometimes = ("inputs", "targets", "labels", "labelled_fraction", "binarise", "background", "white")
+        asked["data"] = source | _given(self.data, *sometimes)
+        return asked | _given(self, "optimizers", "claim", "scored")
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Training":

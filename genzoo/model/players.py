@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+import genzoo.optimizers  # noqa: F401  (registers those that a file may hold)
 from genzoo import engine
 from genzoo.errors import unknown_name
 

@@ -159,5 +159,9 @@ class Steps(Part):
         tracker.total.assign_add(weight * ops.mean(value) if weights is None else ops.sum(weights * value))
         tracker.count.assign_add(weight)
 
+    def updates_per_step(self, player: str) -> int:
+        """How often a training step moves the player."""
+        return 1
+
     def loss_name(self, player: str) -> str:
         return "loss" if len(self.players) == 1 else f"{player}_loss"

@@ -10,11 +10,12 @@ from genzoo import engine
 from genzoo.annotations import Array
 from genzoo.data.batches import as_numpy, check_images, power_of_two, to_unit_interval
 from genzoo.errors import not_built
+from genzoo.model.features import Features
 from genzoo.model.samplers import SamplerVerbs
 from genzoo.validation import choice, natural_number, non_negative, positive, positive_int, seed_or_fresh
 
 
-class Verbs(SamplerVerbs):
+class Verbs(SamplerVerbs, Features):
     """The verbs of a ``GenerativeModel``, compiled and batched, on top of its ``encode_step`` and ``decode_step``.
 
     Conditional models take ``labels`` everywhere but in ``classify``: one class id or name for all, or an array with

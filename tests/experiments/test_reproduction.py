@@ -21,10 +21,11 @@ from genzoo.cli.app import app
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments import claims, reproduction, runs
 from genzoo.experiments import rows as rows_
+from genzoo.experiments.optimizers import compile_with
 from genzoo.experiments.reproduction import directory_of, read_row
 from genzoo.metrics import features
 
-SHIPPED = claims.read_claims()
+SHIPPED = claims.own_claims()
 TINY = """
 [[claims]]
 id = "tiny"
@@ -94,10 +95,11 @@ def test_a_shipped_claim_can_be_run(claim, monkeypatch):
         score = scores.find(name, claim.arguments.get(name, ()))
         assert score.tags <= model.tags
         assert not score.needs & {"features", "classifier"} or claim.features in features.SHIPPED
-        assert score.needs <= {"features", "classifier", "train"}
+        assert score.needs <= {"features", "classifier", "train", "labels", "train_labels"}
     assert scores.find(claim.select or claim.score).better
     assert claim.data["train"] != claim.data["test"]
-    assert set(claim.data) <= {"name", "train", "test", "validation", "image_size", "binarise"}
+    assert claim.data["train"] != claim.data.get("validation") != claim.data["test"]
+    compile_with(model, claim.optimizers or {}, claim.learning_rate, 100)
     assert set(claim.minutes) == {"cpu", "gpu"}
     assert set(claim.estimated) <= {"cpu", "gpu"}
     assert claim.criterion is None or claim.condition()
