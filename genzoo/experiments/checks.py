@@ -147,6 +147,7 @@ SOURCE = {
     "background": _optional(_text),
     "white": _optional(positive),
 }
+SPLITS = {f"data.{name}": _name for name in ("train", "test", "validation")}  # of a recipe
 PROGRESS = {"epochs_done": natural_number, "epochs_at_step": _epochs_at_step}
 MADE_WITH = {
     "id": _optional(_text),

@@ -6,7 +6,9 @@ counts as the same.
 
 import contextlib
 import dataclasses
+import hashlib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -110,6 +112,14 @@ class Claim(Recipe):
 
     def _named(self, id_):
         return id_ if self.plugin in ("", OWN) else f"{self.plugin}/{id_}"
+
+    @property
+    def settings(self) -> str:
+        """A short hash of all that its numbers depend on: rows of different ones are not to be compared."""
+        said = ("id", "title", "source", "paper", "unit", "criterion", "target", "tolerance", "than", "minutes")
+        said += ("estimated", "note", "reduces", "reduced", "plugin", "seeds", "epochs")
+        found = {name: value for name, value in vars(self).items() if name not in said}
+        return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
     @property
     def scored_by(self) -> list[str]:

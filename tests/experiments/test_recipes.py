@@ -108,6 +108,8 @@ def test_a_run_takes_its_recipe_from_a_claim(tmp_path, monkeypatch):
         ("epochs = 3\n", "epoch = 3\n", "Unknown field of the recipe in .*Did you mean 'epochs'"),
         ("epochs = 3\n", "epochs = '3'\n", "`epochs` must be an integer"),
         ("[data]", "[data", "is not TOML"),
+        ("labels = 20", "", "`labelled_fraction` goes with labels. Received: labelled_fraction=0.25 without it"),
+        ('test = "test"', "test = 3", "makes no sense: `data.test` must be text"),
         ("clipvalue", "clipvalues", "Unknown option of generator's optimizer Adam"),
         ("[optimizers.generator]", "[optimizers.critic]", "Unknown player with an optimizer. Received: 'critic'"),
     ],
