@@ -41,18 +41,18 @@ def train(
             ``Source``; None for what the recipe or else ``USUAL`` says.
     """
     recipe, told = _recipe(name, claim, config)
-    settings = {**USUAL, **recipe, **{key: value for key, value in given.items() if value is not None}}
+    settings = {**USUAL, "model": name, **recipe, **{key: value for key, value in given.items() if value is not None}}
     settings["options"] = {"seed": seed, **recipe.get("options", {}), **(given.get("options") or {})}
-    name, data, epochs = settings.pop("model", name), settings.pop("data"), settings.pop("epochs")
+    model_name, data, epochs = (settings.pop(key) for key in ("model", "data", "epochs"))
     path = expanded(data)
     location = str(path.resolve()) if data != "digits" and path.exists() else data
     of_run = {key: settings.pop(key, None) for key in ("options", "learning_rate", "optimizers", "batch_size")}
     batch_size = of_run.pop("batch_size")
-    asked = Training(name, Source(location, **settings), seed=seed, epochs=epochs, claim=claim, **of_run)
+    asked = Training(model_name, Source(location, **settings), seed=seed, epochs=epochs, claim=claim, **of_run)
     model = new_model(asked)
     _check_data(asked, model.tags, data)
     asked = dataclasses.replace(asked, data=dataclasses.replace(asked.data, batch_size=batch_size or model.batch_size))
-    directory = out or free_directory("runs", re.sub(r"[^\w.-]+", "-", claim or f"{name}-{Path(data).stem}"))
+    directory = out or free_directory("runs", re.sub(r"[^\w.-]+", "-", claim or f"{model_name}-{Path(data).stem}"))
     run = Run.create(directory, asked)
     if told:
         say(f"{told}{_otherwise(recipe, given)}.")

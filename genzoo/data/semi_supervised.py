@@ -97,7 +97,7 @@ def semi_supervised(
     >>> images.shape, int((labels >= 0).sum()), int((labels < 0).sum())
     ((32, 8, 8, 1), 8, 24)
     """
-    options = {"class_names": x.class_names} if isinstance(x, ImageBatches) and y is None else {}
+    options: dict[str, Any] = {"class_names": x.class_names} if isinstance(x, ImageBatches) and y is None else {}
     if isinstance(x, ImageBatches):
         options["binarise"] = x.binarise
         x, y, batch_size = x.images, x.labels if y is None else y, batch_size or x.batch_size

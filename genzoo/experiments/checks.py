@@ -103,7 +103,7 @@ def _result(name, value):
 
 
 def _texts(name, value):
-    if isinstance(value, str) or not all(isinstance(text, str) for text in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
         raise ValueError(f"`{name}` must be a list of texts. Received: {name}={repr(value)[:80]}")
 
 
@@ -172,6 +172,7 @@ SOURCE = {
     "background": _optional(_text),
     "white": _optional(positive),
 }
+SPLITS = {f"data.{name}": _name for name in ("train", "test", "validation")}  # of a recipe
 PROGRESS = {"epochs_done": natural_number, "epochs_at_step": _epochs_at_step}
 MADE_WITH = {
     "id": _optional(_text),

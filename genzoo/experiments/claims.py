@@ -6,7 +6,9 @@ counts as the same.
 
 import contextlib
 import dataclasses
+import hashlib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -112,6 +114,14 @@ class Claim(Recipe):
         return id_ if self.plugin in ("", OWN) else f"{self.plugin}/{id_}"
 
     @property
+    def settings(self) -> str:
+        """A short hash of all that its numbers depend on: rows of different ones are not to be compared."""
+        said = ("id", "title", "source", "paper", "unit", "criterion", "target", "tolerance", "than", "minutes")
+        said += ("estimated", "note", "reduces", "reduced", "plugin", "seeds", "epochs")
+        found = {name: value for name, value in vars(self).items() if name not in said}
+        return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+    @property
     def scored_by(self) -> list[str]:
         """The names of all its scores, the one it is about first."""
         return list(dict.fromkeys([self.score, *self.also, *([self.select] if self.select else [])]))
@@ -166,7 +176,7 @@ def read_claims(path: str | os.PathLike[str] = SHIPPED, plugin: str = "") -> dic
     """
     tables, claims = read_toml(path).get("claims", []), {}
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"{path} is no file of claims: each begins with [[claims]].")
+        raise ValueError(f"{path} holds no claims. Expected tables that begin with [[claims]].")
     by_id = {table.get("id"): table for table in tables if isinstance(table.get("id"), str)}
     for table in tables:
         name = table.get("id", "without an id")

@@ -46,8 +46,8 @@ class Recipe:
                 raise unknown_name("field of data", name, known)
         for name in {"name", "train"} - set(self.data):
             raise ValueError(f"`data` lacks {name}.")
-        splits = dict.fromkeys(PARTS, checks.SOURCE["split"])
-        checks.check(self.data, {**checks.SOURCE, **splits})
+        checks.check(self.data, checks.SOURCE)
+        checks.check({f"data.{name}": self.data[name] for name in PARTS if name in self.data}, checks.SPLITS)
 
     @property
     def data_options(self) -> dict[str, Any]:

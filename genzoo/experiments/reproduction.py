@@ -250,8 +250,9 @@ def judged(row: dict, claim: Claim, others: list[dict | None]) -> dict:
         claim: whose it is.
         others: the rows of the claim that this one is compared with, of the same seeds, or None where it was not run.
     """
-    values = [row and counting(row)["value"] for row in others]
-    other = None if not values or None in values else statistics.fmean(values)
+    values = [counting(row)["value"] for row in others if row is not None]
+    known = len(values) == len(others) > 0 and None not in values
+    other = statistics.fmean(values) if known else None
     verdicts = {which: claim.reproduced(row[which]["value"], other) for which in ("best", "last")}
     said = {"paper": claim.paper, "unit": claim.unit, "source": claim.source, "same_if": claim.condition()}
     return {**row, **said, **({"other": other} if claim.than else {}), "reproduced": verdicts}
@@ -283,6 +284,7 @@ def _row(claim, run, progress):
         "minutes_of": {what: round(seconds / 60, 1) for what, seconds in state["seconds"].items()},
         "minutes_at_least": "seconds_lost" in state,
         "command": claim.command,
+        "settings": claim.settings,
         "commit": ", ".join(map(str, state["commits"])),
         "versions": provenance.versions(),
         "date": provenance.now(),

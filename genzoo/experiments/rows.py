@@ -41,7 +41,17 @@ def check_row(row: Mapping[str, Any]) -> None:
 
 
 def with_row(rows: list[dict], row: dict) -> list[dict]:
-    """The rows with a new one, in place of an earlier one of the same claim, seed, backend and number of epochs."""
+    """The rows with a new one, in place of an earlier one of the same claim, seed, backend and number of epochs.
+
+    Raises:
+        ValueError: there is a row of the same claim from before it was changed.
+    """
+    for old in rows:
+        if old["claim"] == row["claim"] and old.get("settings", row["settings"]) != row["settings"]:
+            raise ValueError(
+                f"The file has a row of the claim {row['claim']!r} from when it had other settings. "
+                "Remove that row, or record in another file."
+            )
 
     def key(row):
         return [row[name] for name in ("claim", "seeds", "backend", "epochs")]
@@ -108,6 +118,8 @@ def when(result: Mapping) -> str:
 def _told(claim, row):
     best, last = (f"{number_of(row[which])} ({when(row[which])})" for which in ("best", "last"))
     said = {True: "yes", False: "no", None: "-"}[verdict(row)]
+    if row.get("settings", claim.settings) != claim.settings:
+        last += ", with other settings than the claim has now"
     if "chosen_on" in row:
         best += f", chosen on {row['chosen_on']} images: this one counts"
     if row["epochs"] < row["epochs_of_claim"]:

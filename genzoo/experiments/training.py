@@ -9,6 +9,7 @@ from genzoo.data import ImageBatches
 from genzoo.data.pairs import parts
 from genzoo.errors import unknown_name
 from genzoo.experiments import checks
+from genzoo.validation import needs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Source:
     def images(self, seed: int) -> ImageBatches | Any:
         """The images to train on, of which few may keep their labels."""
         images = self.part(self.split, shuffle=True, seed=seed)
+        needs("labelled_fraction", self.labelled_fraction, default=None, what="labels", given=self.labels is not None)
         if self.labels is None:
             return images
         fraction = _given(self, "labelled_fraction")

@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 import zlib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -105,7 +106,7 @@ REFUSED = {
     "no such command": (("samlpe",), "samlpe"),
     "no such option": ((*TRAIN, "--epcohs", 3), "--epcohs"),
     "an option without its value": ((*TRAIN, "--data"), "--data"),
-    "too few arguments": (("train",), "Missing argument"),
+    "too few arguments": (("train",), "Name a model, or a recipe: --claim ID or --config FILE."),
     "too many arguments": (("list", "a", "b"), "unexpected extra argument"),
     "epochs of a word": (("train", "vae", "--epochs", "many"), "--epochs"),
     "a negative number of epochs": (("train", "vae", "--epochs", -1), "--epochs"),
@@ -169,7 +170,7 @@ REFUSED = {
     "a claim with a list as its data": (("reproduce", "--file", "data3.toml", "--list"), "`data` must be an object"),
     "a claim with a list as its number": (("reproduce", "--file", "paper.toml", "--list"), "`paper` must be a number"),
     "a claim of a word of epochs": (("reproduce", "--file", "epochs.toml", "--list"), "`epochs` must be an integer"),
-    "a claim of a word of minutes": (("reproduce", "--file", "minutes.toml", "--list"), "`minutes[cpu]` must be a"),
+    "a claim of a word of minutes": (("reproduce", "--file", "minutes.toml", "--list"), "`minutes.cpu` must be a"),
     "a claim that also is a number": (("reproduce", "--file", "also.toml", "--list"), "also.toml is wrong"),
     "rows that lack everything": (("reproduce", "--file", "good.toml", "--table", "rows.json"), "rows.json is no file"),
     "rows that are too deep": (("reproduce", "--file", "good.toml", "--table", "junk.json"), "junk.json is damaged"),
@@ -277,7 +278,7 @@ def test_a_signal_while_a_plugin_hangs_names_it(tmp_path, number, code):
 def _wait(process, run, moment):
     deadline = time.monotonic() + 120
     reached = {
-        "starting": lambda: True,
+        "starting": lambda: _catches_sigterm(process.pid),
         "training": lambda: (run / "model.keras").exists(),
         "scoring": lambda: (run / "reproduction.json").exists() and running(run) == "scoring",
     }[moment]
@@ -286,6 +287,12 @@ def _wait(process, run, moment):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)
+
+
+def _catches_sigterm(process):
+    status = Path(f"/proc/{process}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
 
 def running(run):

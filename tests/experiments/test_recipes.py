@@ -101,13 +101,15 @@ def test_a_run_takes_its_recipe_from_a_claim(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("labels = 20", "lables = 20", "makes no sense: Unknown field of data.*Did you mean 'labels'"),
-        ("labels = 20", "labels = -20", "makes no sense: `labels` must be an integer"),
-        ('train = "train"', "", "makes no sense: `data` lacks train"),
+        ("labels = 20", "lables = 20", r"is wrong. Unknown field of data.*Did you mean 'labels'"),
+        ("labels = 20", "labels = -20", r"is wrong. `labels` must be an integer"),
+        ('train = "train"', "", r"is wrong. `data` lacks train"),
         ("epochs = 3\n", "", "The recipe in .* lacks epochs"),
         ("epochs = 3\n", "epoch = 3\n", "Unknown field of the recipe in .*Did you mean 'epochs'"),
         ("epochs = 3\n", "epochs = '3'\n", "`epochs` must be an integer"),
         ("[data]", "[data", "is not TOML"),
+        ("labels = 20", "", "`labelled_fraction` goes with labels. Received: labelled_fraction=0.25 without it"),
+        ('test = "test"', "test = 3", r"is wrong. `data.test` must be text"),
         ("clipvalue", "clipvalues", "Unknown option of generator's optimizer Adam"),
         ("[optimizers.generator]", "[optimizers.critic]", "Unknown player with an optimizer. Received: 'critic'"),
     ],

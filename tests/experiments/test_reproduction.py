@@ -280,6 +280,21 @@ def test_a_row_that_was_recorded_is_in_the_table(root, row):
     assert [(r["seeds"], r["minutes"]) for r in again] == [([4], row["minutes"]), ([3], 7.0)]
 
 
+def test_rows_of_other_settings_are_not_mixed(root, row):
+    row, _ = row
+    claim = claims.read_claims(root / "claims.toml")["tiny"]
+    assert row["settings"] == claim.settings
+    assert dataclasses.replace(claim, note="other words", epochs=1, target=3.0).settings == claim.settings
+    changed = dataclasses.replace(claim, optimizers={"autoencoder": {"clipnorm": 1.0}})
+    assert changed.settings != claim.settings
+    assert "with other settings than the claim has now" in rows_.markdown_table({"tiny": changed}, [row])
+    with pytest.raises(ValueError, match="a row of the claim 'tiny' from when it had other settings"):
+        rows_.with_row([row], {**row, "settings": changed.settings})
+    before = {key: value for key, value in row.items() if key != "settings"}  # as an earlier genzoo wrote it
+    assert rows_.with_row([before], row) == [row]
+    assert "other settings" not in rows_.markdown_table({"tiny": claim}, [before])
+
+
 def test_run_again_nothing_is_done_twice(root, row):
     before = {path: path.read_bytes() for path in directory_of(root / "runs", "tiny", 3).rglob("*.*")}
     reproduce(root, "tiny", "--epochs", 2, "--seed", 3)

@@ -178,7 +178,6 @@ def test_a_smaller_variant_says_what_it_changes_and_follows_the_full_claim(root)
         ('select_on = "validation"', 'select_on = "test"', "Unknown `select_on`"),
         (', validation = "test"', "", "is judged by validation images: its data lacks validation"),
         ("seeds = 3", "seeds = 0", "`seeds` must be an integer of at least 1"),
-        ("a small VAE", "a \\u001b[31msmall VAE", "`title` must be one line of printable text"),
         ("minutes = { cpu = 1 }", "minutes = { tpu = 1 }", "machine in minutes"),
         ("labels = 100", "lables = 100", "Unknown field of data.*Did you mean 'labels'"),
     ],
