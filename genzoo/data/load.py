@@ -15,36 +15,25 @@ from genzoo.validation import natural_number, needs
 
 
 def load(
-    name_or_path,
-    split: str = "train",
-    *,
-    batch_size: int = 128,
-    image_size: int | tuple[int, int] | None = None,
-    shuffle: bool | None = None,
-    seed: int = 0,
-    data_dir: str | None = None,
-    binarise: int | str | None = None,
-    background: str | int | tuple[int, int, int] = "white",
-    white: float | None = None,
-    image: str | None = None,
-    label: str | None = None,
-    in_memory: bool | None = None,
-    verbose: bool = False,
-):
+    name_or_path, split: str = "train", *,
+    batch_size: int = 128, image_size: int | tuple[int, int] | None = None, shuffle: bool | None = None, seed: int = 0,
+    data_dir: str | None = None, binarise: int | str | None = None,
+    background: str | int | tuple[int, int, int] = "white", white: float | None = None,
+    image: str | None = None, label: str | None = None, in_memory: bool | None = None, verbose: bool = False,
+):  # fmt: skip
     """Images (and labels, where there are any) in batches.
 
     Args:
         name_or_path: ``"digits"`` (1,797 real digits of 8x8, bundled with scikit-learn), ``"sprites"`` (25,920 drawn
-            shapes of 64x64 with known factors, see ``genzoo.data.sprites``), any name of TensorFlow Datasets
-            (``"mnist"``, ``"fashion_mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder a class,
-            if it has any), or an ``.npz`` with the arrays ``image`` and maybe ``label`` (or
-            ``x_train``, ``y_train``, ...), or a Hugging Face ``Dataset``, ``DatasetDict``. A folder wins over a name.
+            shapes of 64x64, see ``genzoo.data.sprites``), any name of TensorFlow Datasets (``"mnist"``,
+            ``"emnist/letters"``, ...), a folder of images (one subfolder a class, if it has any), an ``.npz`` with the
+            arrays ``image`` and maybe ``label`` (or ``x_train``, ``y_train``, ...), or a Hugging Face ``Dataset``,
+            ``DatasetDict``. A folder wins over a name.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
         image_size: height and width to resize to, cropped to their aspect ratio; needed where images differ in size.
-        shuffle: whether every epoch has an order of its own; by default only for splits named train.
-        seed: seed of that order.
+        shuffle, seed: whether every epoch has an order of its own, by default only for splits named train; its seed.
         data_dir: folder of TFDS' stores; by default ``TFDS_DATA_DIR`` or ``~/tensorflow_datasets``.
         binarise: ``"threshold"`` for pixels that are true above 127, or the seed of a static binarisation: each pixel
             is drawn once, true with probability x / 255 (Salakhutdinov and Murray 2008), and anew for another split.
@@ -58,8 +47,8 @@ def load(
     Returns:
         A ``genzoo.data.ImageBatches``, or a ``tf.data.Dataset`` of dicts for a TFDS store in tfrecord format of more
         than 2 GB. Both go into ``fit`` and ``evaluate``, and have the ``class_names``. What was decoded is kept for
-        the next time (docs/data.md). Integer images that are all 0 or 1, such as ``"binarized_mnist"``, come as bool,
-        files as a viewer shows them (docs/data.md). A warning says which files of a folder are left out.
+        the next time. Integers that are all 0 or 1 come as bool, files as a viewer shows them (docs/data.md); a
+        warning says which ones are left out.
 
     Raises:
         ValueError: unknown name; images that are none, cannot be read, differ in size or would be nearly black.
@@ -81,8 +70,14 @@ def load(
         return ImageBatches(images, found.labels, batch_size, shuffle, seed, class_names=found.class_names)
     if binarise is not None:
         raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
-    batches = (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
-    batches.class_names = found.class_names  # as Keras' own loaders name them
+    return _batched(found, batch_size, seed if shuffle else None)
+
+
+def _batched(dataset, batch_size, seed):
+    """Batches of a ``tf.data.Dataset``, shuffled if there is a seed."""
+    shuffled = dataset if seed is None else dataset.shuffle(10_000, seed=seed)
+    batches = shuffled.batch(batch_size).prefetch(2)
+    batches.class_names = dataset.class_names  # as Keras' own loaders name them
     return batches
 
 
