@@ -20,6 +20,11 @@ def positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
+def number_of_classes(value: Any) -> Any:
+    """``num_classes`` of a model: an integer of at least 1, or None until the data tell it."""
+    return None if value is None else positive_int("num_classes", value)
+
+
 def natural_number(name: str, value: Any) -> int:
     """An integer of at least 0."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:

@@ -11,7 +11,7 @@ from genzoo import losses
 from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense
 from genzoo.model import GenerativeModel
-from genzoo.validation import non_negative, positive_int
+from genzoo.validation import non_negative, number_of_classes, positive_int
 
 
 @keras.saving.register_keras_serializable("genzoo_plugins")
@@ -92,7 +92,7 @@ class ADGM(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
+        self.num_classes = number_of_classes(num_classes)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.auxiliary_dim = positive_int("auxiliary_dim", auxiliary_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)

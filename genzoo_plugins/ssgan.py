@@ -12,7 +12,7 @@ from genzoo import networks
 from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import BatchNormalization, Dense, GaussianNoise
 from genzoo.model import GenerativeModel
-from genzoo.validation import fraction, non_negative, positive_int
+from genzoo.validation import fraction, non_negative, number_of_classes, positive_int
 
 
 @keras.saving.register_keras_serializable("genzoo_plugins")
@@ -120,7 +120,7 @@ class SSGAN(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
+        self.num_classes = number_of_classes(num_classes)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.unlabelled_weight = non_negative("unlabelled_weight", unlabelled_weight)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genzoo.annotations import Array
+from genzoo.data.batches import ImageBatches
 
 MOST = 4096  # classes that are taken for such where nothing but the labels tells how many there are
 
@@ -62,6 +63,6 @@ def classes_of(data: Any, y: Array | None = None) -> Classes:
         names = getattr(data.dataset, "classes", None)
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
         names = None
-    labels = getattr(data, "labels", None) if y is None else y
+    labels = data.labels if isinstance(data, ImageBatches) else y
     integers = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim <= 2
     return Classes(None if names is None else tuple(names), labels if integers else None)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # Formats that Pillow knows by name only, that need a program of their own, or that run one.
 UNREAD = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -24,7 +24,7 @@ class Paths(Sequence[Path]):
         # By their parts, so that a folder's files stay together; no name holds this character.
         self.names = sorted(names, key=lambda name: os.path.normcase(name).replace(os.sep, "\0"))
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         return [*map(Path, self.names[i])] if isinstance(i, slice) else Path(self.names[i])
 
     def __len__(self):

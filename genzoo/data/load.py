@@ -73,8 +73,14 @@ def load(
         return _batches(found, images, binarise, split, batch_size=batch_size, shuffle=shuffle, seed=seed)
     if binarise is not None:
         raise ValueError(f"`binarise` needs data that fits in memory. Received: {name_or_path!r}, {binarise=}")
-    batches = (found.shuffle(10_000, seed=seed) if shuffle else found).batch(batch_size).prefetch(2)
-    batches.class_names = found.class_names  # as Keras' own loaders name them
+    return _batched(found, batch_size, seed if shuffle else None)
+
+
+def _batched(dataset, batch_size, seed):
+    """Batches of a ``tf.data.Dataset``, shuffled if there is a seed."""
+    shuffled = dataset if seed is None else dataset.shuffle(10_000, seed=seed)
+    batches = shuffled.batch(batch_size).prefetch(2)
+    batches.class_names = dataset.class_names  # as Keras' own loaders name them
     return batches
 
 

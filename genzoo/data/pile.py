@@ -61,10 +61,12 @@ class Pile:
         path: Path | None = None,
         in_memory: bool | None = None,
     ):
-        self.count, self.name, self.told, self.path, self._in_memory = count, name, told, path, in_memory
+        self.count, self.name, self.told, self._in_memory = count, name, told, in_memory
+        self.path: Any = path
         self._found, self._grey, self._highest = 0, [], 0
         self._first: tuple = ()
-        self._array, self._file = np.empty(0), None
+        self._array = np.empty(0)
+        self._file: Any = None  # where it is not in use, they go into the array
 
     def add(self, image: np.ndarray) -> None:
         """The next image, ``(h, w, c)``."""

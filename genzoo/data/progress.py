@@ -38,7 +38,9 @@ def tracked(count: int, what: Any) -> Iterator[Callable[[], None]]:
 class _Bar:
     def __init__(self, count, what):
         self.count, self.what, self.done = count, str(what), 0
-        self.begun, self.told, self.progress, self.task = time.monotonic(), False, None, None
+        self.begun, self.told = time.monotonic(), False
+        self.progress: Any = None
+        self.task: Any = None
 
     def step(self):
         self.done += 1

@@ -20,6 +20,7 @@ class Labels(Part):
         class_names: names of the classes in the order of their ids, as the data had them, or None.
     """
 
+    num_classes: Any
     class_names: tuple[str, ...] | None = None
     _trained_labels: tuple[int, ...] = ()
 

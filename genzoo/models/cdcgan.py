@@ -10,7 +10,7 @@ from genzoo import networks
 from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense, SpectralDense
 from genzoo.models.dcgan import DCGAN
-from genzoo.validation import choice, positive_int
+from genzoo.validation import choice, number_of_classes
 
 
 @keras.saving.register_keras_serializable("genzoo")
@@ -70,7 +70,7 @@ class CDCGAN(DCGAN):
 
     def __init__(self, num_classes: int | None = None, conditioning: str = "projection", **kwargs: Any):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
+        self.num_classes = number_of_classes(num_classes)
         self.conditioning = choice("conditioning", conditioning, ("projection", "concatenation"))
 
     def build_generator(self, image_shape: ImageShape) -> keras.Model:

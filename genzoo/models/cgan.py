@@ -10,7 +10,7 @@ from genzoo import networks
 from genzoo.adversarial import AdversarialModel
 from genzoo.annotations import ImageShape, Tensor
 from genzoo.layers import Dense, Dropout
-from genzoo.validation import fraction, positive_int
+from genzoo.validation import fraction, number_of_classes, positive_int
 
 
 @keras.saving.register_keras_serializable("genzoo")
@@ -61,7 +61,7 @@ class CGAN(AdversarialModel):
 
     def __init__(self, num_classes: int | None = None, hidden_dim: int = 1200, dropout: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
+        self.num_classes = number_of_classes(num_classes)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.dropout = fraction("dropout", dropout)
 

@@ -7,7 +7,7 @@ import keras
 from genzoo import networks
 from genzoo.annotations import ImageShape, Tensor
 from genzoo.models.vae import VAE
-from genzoo.validation import positive_int
+from genzoo.validation import number_of_classes
 
 
 @keras.saving.register_keras_serializable("genzoo")
@@ -58,7 +58,7 @@ class CVAE(VAE):
 
     def __init__(self, num_classes: int | None = None, num_layers: int = 2, **kwargs: Any):
         super().__init__(num_layers=num_layers, **kwargs)
-        self.num_classes = None if num_classes is None else positive_int("num_classes", num_classes)
+        self.num_classes = number_of_classes(num_classes)
 
     def build_encoder(self, image_shape: ImageShape) -> keras.Model:
         return networks.dense_encoder(image_shape, self._hidden_dims, self.latent_dim, num_classes=self.num_classes)

@@ -143,7 +143,7 @@ try:
 except ModuleNotFoundError as error:
     print(error)
 """
-    said, _ = run_python(code, hidden=[missing], KERAS_BACKEND="jax", KERAS_HOME=tmp_path)
+    said, _ = run_python(code, hidden=[missing], KERAS_BACKEND="jax", KERAS_HOME=tmp_path, GENZOO_CACHE="")
     assert str(tfrecord_dir / "mnist") in said
     assert not list(tmp_path.iterdir()) or not (tmp_path / "datasets").exists()
     if missing == "tensorflow_datasets":

@@ -14,6 +14,7 @@ from genzoo.model import GenerativeModel
 
 def small(name, **config):
     sizes = {"filters": 4} if "dcgan" in name else {"hidden_dim": 60}
+    sizes |= {"num_classes": 10} if name in ("cgan", "cdcgan") else {}
     return genzoo.get(name, **{"latent_dim": 4, "seed": 0, **sizes, **config})
 
 
