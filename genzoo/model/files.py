@@ -100,6 +100,45 @@ class State(Part):
         for variable, value in zip(random_state, seeds, strict=True):
             variable.assign(value)
 
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, dict[str, Any]]:
+        """Keras' ``get_state_tree``, which ``OrbaxCheckpoint`` saves, with numbers where Keras has names.
+
+        Keras numbers layers in the order in which a process makes them, so that names would be others in another one,
+        and Keras leaves as it is what it does not find by name.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ValueError(f"Expected value_format='backend_tensor' or 'numpy_array'. Received: {value_format!r}")
+
+        def value(variable):
+            return variable.value if value_format == "backend_tensor" else ops.convert_to_numpy(variable)
+
+        groups = self._state_groups().items()
+        return {group: {f"{i:04d}": value(v) for i, v in enumerate(variables)} for group, variables in groups}
+
+    def set_state_tree(self, state_tree: Mapping[str, Mapping[str, Any]]) -> None:
+        """Sets what ``get_state_tree`` has read of a model of the same settings.
+
+        Raises:
+            ValueError: it has other variables.
+        """
+        for group, values in state_tree.items():
+            variables = self._state_groups().get(group, [])
+            if sorted(values) != [f"{i:04d}" for i in range(len(variables))]:
+                raise ValueError(
+                    f"The state is not of such a model. Expected: {len(variables)} {group}, by number. Received: "
+                    f"{len(values)}, such as {sorted(values)[:2]}. Read it by get_state_tree() of a model of this kind."
+                )
+            for key, value in values.items():
+                variables[int(key)].assign(value)
+
+    def _state_groups(self):
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": self.optimizer.variables if self.compiled else [],
+            "metrics_variables": self.metrics_variables,
+        }
+
     @contextlib.contextmanager
     def _random_state_kept(self):
         state = [(v, ops.convert_to_numpy(v)) for v in self._random_state()]

@@ -236,3 +236,18 @@ def test_a_class_of_the_running_script_is_loaded_there(tmp_path):
         """,
         tmp_path / "mine.keras",
     )
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_a_state_tree_fits_any_model_of_its_kind_and_no_other(name, images):
+    model, again = small(name), small(name)  # whose layers Keras gives other names
+    model.fit(*images, batch_size=8, verbose=0)
+    again.build((None, 8, 8, 1))
+    again.set_state_tree(model.get_state_tree("numpy_array"))
+    assert_equal(state_of(again), state_of(model))
+    other = small("dcgan" if name == "vae" else "vae")
+    other.build((None, 8, 8, 1))
+    with pytest.raises(ValueError, match=r"not of such a model\. Expected: \d+ \w+, by number"):
+        model.set_state_tree(other.get_state_tree())
+    with pytest.raises(ValueError, match=r"'backend_tensor' or 'numpy_array'\. Received: 'torch'"):
+        model.get_state_tree("torch")
