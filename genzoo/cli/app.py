@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 
-LARGEST_SIDE = 2**14  # of an image, in pixels: a square of it is more than Pillow opens
+LARGEST_SIDE = 2**12  # of an image, in pixels
 LARGEST_PICTURE = 2**27  # pixels, where Pillow's own limit is lifted
 
 

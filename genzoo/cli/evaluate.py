@@ -70,8 +70,9 @@ def _real(reference, split):
     try:
         return reference.part("test"), "test"
     except ValueError:  # it has none; what else may be wrong is wrong with the other part too
+        images = reference.part("train", shuffle=False)
         warn(f"{reference.name} has no test part: judged by what it was trained on. Name another part: --split")
-        return reference.part("train", shuffle=False), "train"
+        return images, "train"
 
 
 def _also(reference, split, model, sampler, asked):

@@ -38,7 +38,7 @@ def spoken(message: str, words: Mapping[str, str]) -> str:
     >>> spoken("They differ in size. Pass image_size= to resize them.", words)
     'They differ in size. Pass --image-size to resize them.'
     >>> spoken("`penalty` is missing. Received: penalty=None. Set penalty='r1'.", words)
-    '`--set penalty=` is missing. Received: penalty=null. Set --set penalty=r1.'
+    '`--set penalty=` is missing. Received: penalty=null. Pass --set penalty=r1.'
     """
     if not words:
         return message
