@@ -162,7 +162,7 @@ def _lock(file):
         pass
 
 
-def read_json_object(path: str | Path) -> dict:
+def read_json_object(path: str | os.PathLike[str]) -> dict:
     """The JSON object in a file that somebody else may have written.
 
     Raises:
@@ -175,7 +175,7 @@ def read_json_object(path: str | Path) -> dict:
     return found
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | os.PathLike[str]) -> Any:
     """The JSON in such a file, whatever it holds; raises as ``read_json_object`` does."""
     text = read_text(path)
     try:
@@ -184,7 +184,7 @@ def read_json(path: str | Path) -> Any:
         raise FileError(f"{path} is damaged ({error}).") from error
 
 
-def read_text(path: str | Path) -> str:
+def read_text(path: str | os.PathLike[str]) -> str:
     """The text in such a file; raises as ``read_json_object`` does."""
     path = Path(path)
     if path.exists() and not path.is_file():

@@ -1,6 +1,7 @@
 """How the command ends: with 0, or a line and 2 (what was given), 1 (what failed under way), 130 or 143 (a signal)."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -55,16 +56,17 @@ def _end(number, frame):
 def outcome(app: typer.Typer) -> int:
     """Runs the command that ``sys.argv`` asks for, and says in a line what went wrong; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # of characters that the encoding has not
     try:
         code = app(prog_name="genzoo", standalone_mode=False)
-    except Terminated as error:
+    except Terminated:
         _stopped(signal.SIGTERM)
-        return error.code
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         code = 130
-    except Exception as error:
+    except Exception as raised:
+        error: Any = raised
         if strict() and not _of_usage(error):
             raise
         if _of_usage(error) and not error.format_message():  # the help that it has printed is what it has to say
@@ -130,5 +132,6 @@ def _model_options(name: Any) -> Sequence[str]:
     if not isinstance(name, str) or "keras" not in sys.modules:
         return ()
     with contextlib.suppress(Exception):
-        return [*registry.spec(name).resolve().load().options()]
+        model: Any = registry.spec(name).resolve().load()
+        return [*model.options()]
     return ()

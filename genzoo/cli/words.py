@@ -48,7 +48,7 @@ def spoken(message: str, words: Mapping[str, str]) -> str:
     parts = re.split(r"(Received: .*?(?:\. |$))|(python -c \".*\")", told)
     for i, part in enumerate(parts):
         if part and i % 3 < 2:  # the third of three is a program
-            parts[i] = assigned.sub(lambda found, received=i % 3: _assigned(words, *found.groups(), received), part)
+            parts[i] = assigned.sub(lambda found, received=i % 3: _assigned(words, found[1], found[2], received), part)
     return "".join(part or "" for part in parts).replace("Set --set", "Pass --set")
 
 
