@@ -52,7 +52,7 @@ def test_what_a_class_does_not_repeat_is_read_from_its_parents():
     told = explained(Child)
     assert told["mode"] == "what it does, over two lines: really. One of 'slow', 'fast'."
     assert told["colour"] == "what it does, over two lines: really. One of 'red'."
-    assert told["hidden_dim"] == "width of the hidden layer of each network."
+    assert told["hidden_dim"] == "width of the hidden layers of each network."
     assert told["latent_dim"] == explained(VAE)["latent_dim"]
     Child.__doc__ = None
     assert explained(Child)["mode"] == "One of 'slow', 'fast'."
