@@ -60,6 +60,7 @@ BAD_CALLS = {
         vae.save(3)
         vae.save(None)
         vae.save("a.txt")
+        vae.export(3)
         vae.save("no_such_folder/a.keras")
     """,
     "compile and build": """
@@ -110,6 +111,7 @@ BAD_CALLS = {
         new().fit(x, validation_split=-1)
         new().fit(x, validation_split="a")
         new().fit(x, validation_data=3)
+        new().fit(x, validation_data=[])
         new().fit(x, validation_data=x, validation_freq=0)
         new().fit(x, validation_data=x, validation_steps=0)
         new().fit(x, initial_epoch=-1)
@@ -176,6 +178,7 @@ BAD_CALLS = {
         data.load("digits", seed=-1)
         data.load("digits", seed="a")
         data.load("digits", binarise="x")
+        data.load("digits", in_memory="yes")
         data.load("digits", background="no colour")
         data.load("digits", white=0)
         data.load_pairs(3)
@@ -191,6 +194,7 @@ BAD_CALLS = {
         data.ImageBatches(x, y, class_names=3)
         data.ImageBatches(x, y, class_names="ab")
         data.ImageBatches(x, y, class_names=[1] * 10)
+        data.ImageBatches(x, y, class_names=["a", "a"])
     """,
     "callbacks and pictures": """
         callbacks.SampleGrid(3)

@@ -1,5 +1,6 @@
 """Pictures while a model trains. The callbacks use only the model's verbs."""
 
+import math
 import os
 from typing import Any
 
@@ -40,8 +41,8 @@ class SampleGrid(keras.callbacks.Callback):
 
 def columns_of(model: Any, n: int) -> int | None:
     """How many images a row needs so that each column of ``model.sample(n)`` is a class; None where they are none."""
-    columns = len(model.trained_labels) if model.samples_by_label else 0
-    return columns if 1 < columns <= n else None
+    classes = len(model.trained_labels) if model.samples_by_label else 0
+    return classes * max(1, round(math.sqrt(n) / classes)) if 1 < classes <= n else None  # nearly square
 
 
 class TranslationGrid(keras.callbacks.Callback):

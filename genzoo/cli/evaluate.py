@@ -10,6 +10,7 @@ from rich.table import Table
 from genzoo import evaluation
 from genzoo.cli.printing import console, say, table, warn
 from genzoo.data import sprites
+from genzoo.data.progress import telling
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments.rows import rounded
 from genzoo.experiments.runs import Run
@@ -38,8 +39,9 @@ def show(
     for name in {*(names or []), *arguments}:
         scores.find(name, arguments.get(name, ()))
     model, reference = loading.load(source, compile=False), _reference(source, data_name, image_size)
-    real, split = _real(reference, split)
-    options |= _also(reference, split, model, options["sampler"], [*(names or []), *arguments])
+    with telling():
+        real, split = _real(reference, split)
+        options |= _also(reference, split, model, options["sampler"], [*(names or []), *arguments])
     features = features or evaluation.default_features(reference.name)
     found = evaluation.evaluate(
         model, real, metrics=names, features=features, split=split, arguments=arguments, **options

@@ -1,5 +1,6 @@
 """``genzoo reproduce``: trains and scores what papers say, and puts ours beside it."""
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -80,11 +81,13 @@ def _reproduce(claim, out, epochs, seed, seeds, record, file):
 
 
 def _command(claim, out, epochs, seed, seeds, record, file):
+    import keras
+
     given = {"--out": (out, "runs/reproduce"), "--epochs": (epochs, None), "--seed": (seed, None)}
     given |= {"--seeds": (seeds, None), "--record": (record, None), "--file": (file, None)}
-    return " ".join(
-        [claim.command, *(f"{key} {value}" for key, (value, usual) in given.items() if str(value) != str(usual))]
-    )
+    given |= {"--backend": (keras.backend.backend(), None)}
+    changed = {key: str(value) for key, (value, usual) in given.items() if str(value) != str(usual)}
+    return " ".join([claim.command, *(f"{key} {shlex.quote(value)}" for key, value in changed.items())])
 
 
 def _list(chosen, out, seed):

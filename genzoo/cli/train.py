@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ def train(
     """
     recipe, told = _recipe(name, claim, config)
     settings = {**USUAL, "model": name, **recipe, **{key: value for key, value in given.items() if value is not None}}
+    if recipe and given.get("data") not in (None, recipe["data"]) and given.get("split") is None:
+        settings["split"] = USUAL["split"]  # the recipe's is of its own data
     settings["options"] = {"seed": seed, **recipe.get("options", {}), **(given.get("options") or {})}
     model_name, data, epochs = (settings.pop(key) for key in ("model", "data", "epochs"))
     path = expanded(data)
@@ -65,7 +68,9 @@ def _recipe(name, claim, config):
     if claim is None and config is None:
         return {}, ""
     if name is not None or (claim and config):
-        raise ValueError(f"A recipe names its model. Expected one of NAME, --claim and --config. Received: {name!r}")
+        said = {"NAME": name, "--claim": claim, "--config": config}
+        told = ", ".join(f"{key} {value}" for key, value in said.items() if value is not None)
+        raise ValueError(f"A recipe names its model. Expected one of NAME, --claim and --config. Received: {told}")
     if claim is None:
         found, told = read_recipe(config), f"As {config} says"
     else:
@@ -135,7 +140,7 @@ def _fit(run, model, epochs):
     if done < epochs:
         console.print()
         say(f"Stopped in epoch {done + 1} of {epochs}. The model is saved in {run.model_path}")
-        say(f"Go on: genzoo resume {run.directory}")
+        say(f"Go on: genzoo resume {shlex.quote(str(run.directory))}")
         sys.exit(128 + (stopped.received or 0))
     say(f"{f'Epochs {first} to' if first < done else 'Epoch'} {done}. Model: {run.model_path}")
     say(f"Samples: {run.directory / 'samples' / f'epoch-{done:03d}.png'}")

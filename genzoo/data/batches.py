@@ -161,7 +161,9 @@ class ImageBatches(keras.utils.PyDataset):
 def _names(names):
     if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"`class_names` must be the classes' names, strings. Received: class_names={names!r}")
-    return tuple(names)
+    if len(set(names := tuple(names))) < len(names):
+        raise ValueError(f"Each class needs a name of its own. Received: class_names={names}")
+    return names
 
 
 def binarised(images: np.ndarray, *seed: int) -> np.ndarray:
@@ -365,7 +367,7 @@ def check_labels(y: Array, ids: Sequence[int] | None, model: str) -> np.ndarray:
     if ids is not None and (values.min() < ids[0] or values.max() > ids[-1]):
         raise ValueError(
             f"{model} takes labels. {expected} Received: ids from {values.min()} to {values.max()}. "
-            "`num_classes` of the model says how many there are, from 0 on."
+            "`num_classes` of the model, or else the data that it was trained on, says how many there are, from 0 on."
         )
     return values.astype("int32")
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import sys
 import time
@@ -24,11 +25,12 @@ from genzoo.data.listing import say
 from genzoo.data.pile import Pile, checksum, opened
 from genzoo.data.progress import tracked
 from genzoo.files import read_json_object
+from genzoo.validation import non_negative
 
 VERSION = 1  # of the layout, and of how images are decoded: raise it when either changes
 LIMIT_GB = 10.0
 CHECKED = 2**28  # bytes: the checksum of larger files is not compared, which would take longer than to begin
-KEY, BESIDE = re.compile("[0-9a-f]{40}"), re.compile(r"\.[0-9a-f]{40}\.\d+")
+KEY, BESIDE = re.compile("[0-9a-f]{40}"), re.compile(r"\.[0-9a-f]{40}\.\d+(-[0-9a-f]+)?")
 HOUR = 3600  # after which what another process has half written is taken for abandoned
 
 # Fills a pile with images; returns their labels, or None, and the names of the classes, or None.
@@ -39,23 +41,30 @@ def folder() -> Path | None:
     """Where decoded images are kept: ``GENZOO_CACHE``, or the system's place for caches; None where that is empty."""
     given = os.environ.get("GENZOO_CACHE")
     if given is not None:
-        return Path(given).expanduser() if given else None
+        try:
+            return Path(given).expanduser() if given else None
+        except RuntimeError as error:
+            raise ValueError(f"GENZOO_CACHE must be a folder. Received: {given!r} ({error})") from error
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
         base = "~/Library/Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "genzoo"
+    try:
+        return Path(base).expanduser() / "genzoo"
+    except RuntimeError:  # nobody's home
+        return None
 
 
 def limit() -> float:
     """How many bytes all of it may take: ``GENZOO_CACHE_GB``, by default 10 GB."""
     given = os.environ.get("GENZOO_CACHE_GB")
     try:
-        return 1e9 * (float(given) if given else LIMIT_GB)
+        return 1e9 * non_negative("GENZOO_CACHE_GB", float(given) if given else LIMIT_GB)
     except ValueError as error:
-        raise ValueError(f"GENZOO_CACHE_GB must be a number, of gigabytes. Received: {given!r}") from error
+        told = f"GENZOO_CACHE_GB must be a number of gigabytes, at least 0. Received: {given!r}"
+        raise ValueError(told) from error
 
 
 def key(root: Path, files: Iterable[str], **options: Any) -> str:
@@ -80,14 +89,20 @@ def key(root: Path, files: Iterable[str], **options: Any) -> str:
 def found(name: str | None, in_memory: bool | None = None) -> tuple | None:
     """``(images, labels, class_names)`` that are kept under a name; or None, and what is damaged is removed."""
     place = folder()
-    if name is None or place is None or not (place / name).exists():
+    if name is None or place is None:
         return None
     entry = place / name
+    try:
+        if not entry.exists():
+            return None
+    except OSError:  # nothing there can be read
+        return None
     try:
         about = read_json_object(entry / "about.json")
         images = _whole(entry / "images.npy", about, in_memory)
         labels = _whole(entry / "labels.npy", about, True) if "labels.npy" in about["files"] else None
-        names, said = about["class_names"], about["said"]
+        names, said = about["class_names"], [str(message) for message in about["said"]]
+        names = None if names is None else tuple(map(str, names))
         if len(images) == 0 or (labels is not None and len(labels) != len(images)):
             raise ValueError("its arrays do not belong together")
     except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -96,10 +111,10 @@ def found(name: str | None, in_memory: bool | None = None) -> tuple | None:
             entry.unlink(missing_ok=True)
         return None
     for message in said:
-        say(str(message))
+        say(message)
     with contextlib.suppress(OSError):
         os.utime(entry)  # used now: others are older
-    return images, labels, None if names is None else tuple(map(str, names))
+    return images, labels, names
 
 
 def kept(
@@ -123,7 +138,7 @@ def kept(
     if (kept_ones := found(name, in_memory)) is not None:
         return kept_ones
     place = folder()
-    if name is not None and place is not None:
+    if name is not None and place is not None and limit() > 0:
         with contextlib.suppress(OSError):  # the disk is full or read only: not a reason to stop
             return _made(place, name, fill, count, image_name, what, in_memory)
     with (
@@ -139,7 +154,7 @@ def _made(place, name, fill, count, image_name, what, in_memory):
     """Decodes into a folder beside its place, which is then renamed."""
     allowed = limit()
     place.mkdir(parents=True, exist_ok=True)
-    beside = place / f".{name}.{os.getpid()}"
+    beside = place / f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
     beside.mkdir()
     try:
         with warnings.catch_warnings(record=True) as said, tracked(count, what) as told:
@@ -153,7 +168,9 @@ def _made(place, name, fill, count, image_name, what, in_memory):
         sums = {file.name: [file.stat().st_size, checksum(file)] for file in sorted(beside.glob("*.npy"))}
         about = {"class_names": names, "said": messages, "what": str(what), "files": sums}
         (beside / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        _make_room(place, allowed - sum(size for size, _ in sums.values()))
+        if (rest := allowed - sum(size for size, _ in sums.values())) < 0:
+            raise OSError("it is larger than all that may be kept")
+        _make_room(place, rest)
         with contextlib.suppress(OSError):  # another process was first
             os.rename(beside, place / name)
         made = found(name, in_memory)

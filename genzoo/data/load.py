@@ -15,7 +15,7 @@ from genzoo.data.pile import memory
 from genzoo.data.progress import telling
 from genzoo.data.tables import is_table, table
 from genzoo.files import expanded
-from genzoo.validation import natural_number, needs, text
+from genzoo.validation import flag, natural_number, needs, text
 
 
 def load(
@@ -30,7 +30,7 @@ def load(
         name_or_path: ``"digits"`` (1,797 real digits of 8x8), ``"sprites"`` (see ``genzoo.data.sprites``), a name of
             TensorFlow Datasets (``"mnist"``, ``"emnist/letters"``, ...), a folder of images (one subfolder a class, if
             it has any), an ``.npz`` with ``image`` and maybe ``label`` (or ``x_train``, ``y_train``, ...), or a Hugging
-            Face ``Dataset``, ``DatasetDict``. A folder wins over a name.
+            Face ``Dataset``, ``DatasetDict``. A folder wins over a name of TFDS.
         split: ``"train"`` or ``"test"``; for TFDS whatever it takes, such as ``"train[:1000]"``. A folder or an
             ``.npz`` without a part of that name is all ``"train"``.
         batch_size: images per batch.
@@ -65,6 +65,8 @@ def load(
     """
     shuffle = text("split", split).startswith("train") if shuffle is None else shuffle
     size = files.height_and_width(image_size)
+    if in_memory is not None:
+        flag("in_memory", in_memory)
     reader, columns = Reader(background, white), {"image": image, "label": label}
     with telling() if verbose else contextlib.nullcontext():
         found = _found(name_or_path, split, size, data_dir, reader, columns, in_memory)
@@ -146,8 +148,11 @@ def _batches(found, images, binarise, split, **order):
 
 
 def _binary(images, binarise, split, later):
-    if images.dtype != np.uint8:
-        raise ValueError(f"`binarise` takes grey images, uint8. Received: {images.dtype}, binarise={binarise!r}")
+    if images.dtype != np.uint8 or images.shape[-1] != 1:
+        told = f"{images.dtype} with {images.shape[-1]} channels, binarise={binarise!r}"
+        raise ValueError(f"`binarise` takes grey images, uint8. Received: {told}")
+    if isinstance(binarise, str) and binarise not in ("threshold", "dynamic"):
+        raise ValueError(f"`binarise` is 'threshold', 'dynamic' or a seed. Received: binarise={binarise!r}")
     if binarise == "threshold":
         return images > 127
     return images if later else binarised(images, natural_number("binarise", binarise), zlib.crc32(split.encode()))

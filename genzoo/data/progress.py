@@ -37,7 +37,8 @@ def tracked(count: int, what: Any) -> Iterator[Callable[[], None]]:
 
 class _Bar:
     def __init__(self, count, what):
-        self.count, self.what, self.done = count, str(what), 0
+        self.count, self.done = count, 0
+        self.what = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(what))
         self.begun, self.told = time.monotonic(), False
         self.progress: Any = None
         self.task: Any = None

@@ -100,6 +100,8 @@ def _evidence(model, real, labels, train, validation, settings):
     """The model beside its images, if they fit together."""
     if not isinstance(model, GenerativeModel):
         raise ValueError(f"Expected a genzoo model. Received: {type(model).__name__}")
+    for data in (real, train, validation):
+        model.check_class_names(data)
     real, own_labels = _arrays(real)
     labels = own_labels if labels is None else np.asarray(labels)
     train, train_labels = (None, None) if train is None else _arrays(train)

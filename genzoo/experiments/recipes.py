@@ -40,6 +40,8 @@ class Recipe:
 
     def __post_init__(self):
         checks.check(vars(self), checks.RECIPE)
+        if "seed" in self.options:
+            raise ValueError("A recipe holds for every seed: leave it out of `options`, and pass --seed.")
         known = {field.name for field in dataclasses.fields(Source)} - {"split", "batch_size"} | {*PARTS}
         for name in self.data:
             if name not in known:

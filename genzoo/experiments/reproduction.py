@@ -22,7 +22,7 @@ from genzoo.errors import FileError, TrainingDiverged
 from genzoo.evaluation import provenance, scores
 from genzoo.experiments import checks, runs
 from genzoo.experiments.claims import Claim
-from genzoo.experiments.rows import check_row, counting, number_of, verdict
+from genzoo.experiments.rows import check_row, counting, number_of, rounded, verdict
 from genzoo.files import read_json_object, written
 from genzoo.registry import loading
 
@@ -106,7 +106,7 @@ def _completed(claim, run, progress, epochs, say, verbose):
             found = _scores(claim, model, seed, train=train, **parts)
             chosen_by = _chosen_by(claim, model, seed, train=train, **parts)
         progress.add(claim, until, found, chosen_by, run.model_path)
-        say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {found[claim.score]['value']}")
+        say(f"{claim.id}, epoch {until} of {epochs}: {claim.score} {rounded(found[claim.score]['value'])}")
     return None
 
 

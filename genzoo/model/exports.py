@@ -1,13 +1,12 @@
 """A trained model as functions that need neither genzoo nor Keras: ``model.export(path)``."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
 
-from genzoo import engine
+from genzoo import engine, validation
 from genzoo.errors import not_built
 from genzoo.model.part import Part
 
@@ -46,7 +45,7 @@ class Exports(Part):
             raise ValueError(f"`export` knows a model's inputs and takes no {', '.join(sorted(kwargs))}. Leave it out.")
         if self.image_shape is None:
             raise not_built()
-        if Path(filepath).is_file():
+        if validation.path("filepath", filepath).is_file():
             raise FileExistsError(f"{filepath} is a file. A model is exported to a folder: name another place.")
         engine.export(str(filepath), format, self._endpoints(), verbose is not False)
 

@@ -59,7 +59,7 @@ class Inputs(Companions):
 
     def _validation_data(self, data, batch_size):
         """The data for Keras' ``validation_data``, of any form that ``fit`` takes, and of pairs in a list or tuple."""
-        if isinstance(data, list) and is_array(data[0]) and len(data) == 2:
+        if isinstance(data, list) and len(data) == 2 and is_array(data[0]):
             data = tuple(data)
         own_size = isinstance(data, ImageBatches)
         return self._evaluation_data(data, None, None if own_size else batch_size)

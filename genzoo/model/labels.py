@@ -83,13 +83,18 @@ class Labels(Part):
             if self._awaits_classes:
                 self.num_classes = self._number_in(classes)
             check_labels(y if classes.labels is None else classes.labels, self.label_ids, name)
-            if classes.names is not None:
+            if classes.names is not None and self.steps_made == 0:  # else they are another's, of data to evaluate on
                 self.class_names = classes.names
             yield
         except Exception:
             if self.image_shape is None and hasattr(self, "num_classes"):
                 self.num_classes, self.class_names = before
             raise
+
+    def check_class_names(self, data: Data) -> None:
+        """Refuses a data set whose classes have other names than the model's, or are more."""
+        if self._takes_labels:
+            self._check_names(classes_of(data))
 
     def _check_names(self, classes):
         names, number = classes.names, getattr(self, "num_classes", None)

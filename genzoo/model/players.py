@@ -228,7 +228,7 @@ def _optimizer(wanted):
 def _names_of_optimizers():
     kind = keras.optimizers.Optimizer
     return [name.lower() for name, found in vars(keras.optimizers).items() if isinstance(found, type)
-            if issubclass(found, kind) and found is not kind]  # fmt: skip
+            if issubclass(found, kind) and found not in (kind, keras.optimizers.LossScaleOptimizer)]  # fmt: skip
 
 
 def _is_several(optimizer):

@@ -206,7 +206,7 @@ def test_nothing_else_in_the_folder_is_touched(photos, place, monkeypatch):
     left = place / f".{'0' * 40}.1"  # of a process that was killed
     left.mkdir()
     os.utime(left, (0, 0))
-    monkeypatch.setenv("GENZOO_CACHE_GB", "0")
+    monkeypatch.setenv("GENZOO_CACHE_GB", "1e-5")
     data.load(photos)
     assert (place / "mine" / "big.bin").exists()
     assert not left.exists()
@@ -287,3 +287,31 @@ def test_nothing_is_said_of_what_is_kept(photos, place):
         warnings.simplefilter("error")
         for _ in range(2):
             data.load(photos)
+
+
+@pytest.mark.parametrize("about", [{"said": None}, {"said": 5}, {"class_names": 5}], ids=str)
+def test_what_is_kept_in_another_form_is_made_anew(about, photos, place):
+    data.load(photos)
+    (entry,) = [path for path in place.iterdir() if not path.name.startswith(".")]
+    told = json.loads((entry / "about.json").read_text())
+    (entry / "about.json").write_text(json.dumps({**told, **about}))
+    assert_same(data.load(photos, shuffle=False))
+
+
+def test_a_limit_of_nothing_keeps_nothing(photos, place, monkeypatch):
+    for gigabytes in ("0", "1e-9"):
+        monkeypatch.setenv("GENZOO_CACHE_GB", gigabytes)
+        assert_same(data.load(photos, shuffle=False))
+        assert not place.exists() or not list(place.iterdir())
+    for gigabytes in ("-1", "nan", "many"):
+        monkeypatch.setenv("GENZOO_CACHE_GB", gigabytes)
+        with pytest.raises(ValueError, match=f"GENZOO_CACHE_GB must be a number .*Received: '{gigabytes}'"):
+            data.load(photos)
+
+
+def test_a_cache_that_is_nowhere_is_done_without(photos, monkeypatch):
+    monkeypatch.setenv("GENZOO_CACHE", "~nobody_of_that_name/x")
+    with pytest.raises(ValueError, match="GENZOO_CACHE must be a folder"):
+        data.load(photos)
+    monkeypatch.setenv("GENZOO_CACHE", "x" * 5000)
+    assert_same(data.load(photos, shuffle=False))

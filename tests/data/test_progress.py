@@ -71,3 +71,10 @@ def test_the_command_tells(folder, monkeypatch, tmp_path):
     done = CliRunner().invoke(app, ["train", "vae", "--data", str(folder), *options])
     assert done.exit_code == 0, done.exception
     assert f"Reading 5 images of {folder} ...\n" in done.stderr
+
+
+def test_a_folder_cannot_give_codes_to_the_terminal(folder, monkeypatch):
+    evil = folder.rename(folder.with_name("evil \x1b[31m"))
+    printed = said(monkeypatch, evil, -1, io.StringIO(), verbose=True)
+    assert "evil \\x1b[31m" in printed
+    assert "\x1b" not in printed

@@ -197,7 +197,7 @@ def test_the_command_takes_classes_from_folders(shapes, tmp_path):
     assert Run.open(run).config == described
     assert genzoo.load(run / "model.keras").class_names == NAMES
     with Image.open(run / "samples" / "epoch-001.png") as grid:
-        assert grid.width == 3 * (48 + 2) + 2  # a column for each class
+        assert grid.width == 9 * (48 + 2) + 2  # three columns for each class
     pictures = {}
     for label in ("square", "1", "0"):
         done = command("sample", run, "-n", 4, "--label", label, "-o", tmp_path / "grid.png")
@@ -234,3 +234,19 @@ def test_classes_of_a_folder_without_all_of_them_keep_their_ids(shapes, tmp_path
     assert model.trained_labels == (0, 1)
     with pytest.raises(ValueError, match="never trained on label 'triangle'"):
         model.sample(2, labels="triangle")
+
+
+def test_scores_refuse_data_of_other_classes():
+    model = new()
+    model.fit(named(), verbose=0)
+    other = ImageBatches(X, Y, class_names=NAMES[::-1])
+    for data_sets in ({"real": other}, {"real": named(), "train": other}):
+        with pytest.raises(ValueError, match=r"This model's classes are circle, .* Received: data of triangle, "):
+            genzoo.evaluate(model, metrics=["elbo"], **data_sets)
+
+
+def test_data_to_evaluate_on_give_no_names_to_a_trained_model():
+    model = new()
+    model.fit(X, Y, verbose=0)
+    model.evaluate(named(), verbose=0)
+    assert model.class_names is None
