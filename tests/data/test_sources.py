@@ -58,9 +58,7 @@ def test_binarised_pixels_are_drawn_once_with_the_grey_value_as_probability():
 
 def test_what_cannot_be_binarised_is_refused(tmp_path):
     np.savez(tmp_path / "float.npz", image=np.full((3, 4, 4, 1), 0.5, "float32"))
-    with pytest.raises(
-        ValueError, match=r"takes grey images, uint8. Received: float32 with 1 channels, binarise=0"
-    ):
+    with pytest.raises(ValueError, match=r"takes grey images, uint8. Received: float32 with 1 channels, binarise=0"):
         data.load(str(tmp_path / "float.npz"), binarise=0)
     with pytest.raises(ValueError, match=r"`binarise` is 'threshold', 'dynamic' or a seed. Received: binarise='often'"):
         data.load("digits", binarise="often")
