@@ -248,9 +248,10 @@ def _halved_sizes(image_shape):
 
 def spatial(image_shape: Sequence[int]) -> tuple[int, int, int, int]:
     """``(height, width, channels, channel axis)``, wherever the channels are."""
-    if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
+    sizes = tuple(image_shape) if isinstance(image_shape, Iterable) else ()  # TensorFlow's shapes are no sequences
+    if len(sizes) != 3:
         raise ValueError(f"Expected an image shape (height, width, channels). Received: {image_shape!r}")
-    for size in image_shape:
+    for size in sizes:
         positive_int("image_shape", size)
     if keras.config.image_data_format() == "channels_first":
         channels, height, width = image_shape
