@@ -49,6 +49,9 @@ def _end(number, frame):
             where = f"while {frame.f_locals['name']!a} was imported"
             os.write(2, f"Stopped: {signal.Signals(number).name}, {where}.\n".encode())
             os._exit(128 + number)
+        if frame.f_code.co_name == "_xla_gc_callback":  # where exceptions are lost
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+            return
         frame = frame.f_back
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
