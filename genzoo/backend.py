@@ -42,41 +42,49 @@ def _configured():
 
 
 def when_keras_is_there(act: Callable[[], None]) -> None:
-    """Calls a function once Keras is imported, whoever imports it: now, if it is already."""
+    """Calls a function once Keras is imported, whoever imports it: now, if it is already. If it fails, nobody hears."""
     if hasattr(sys.modules.get("keras"), "saving"):
         act()
-    else:
-        sys.meta_path.insert(0, _Waiting(act))
+        return
+
+    def run_and_act(run, module):
+        run(module)
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(finder)
+        with contextlib.suppress(Exception):
+            act()
+
+    finder = Importing("keras", run_and_act)
+    sys.meta_path.insert(0, finder)
 
 
-class _Waiting:
-    """A finder that lets the others find Keras, and acts after its import.
+class Importing:
+    """A finder, for ``sys.meta_path``, that lets the others find one module and decides how its code is run.
 
     Args:
-        act: what to do then. It may fail, but the import does not.
+        module: the module's name.
+        execute: called with the function that runs the code, and with the module that this function takes.
     """
 
-    def __init__(self, act):
-        self.act = act
+    def __init__(self, module: str, execute: Callable):
+        self.module, self.execute = module, execute
 
     def find_spec(self, name, path=None, target=None):
-        if name != "keras":
+        if name != self.module:
             return None
-        others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
-        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        # Those after this one: another of its kind before it has already asked, and would be asked for ever.
+        later = [f for f in sys.meta_path[sys.meta_path.index(self) + 1 :] if hasattr(f, "find_spec")]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in later)), None)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            self._act_after(spec.loader)
+            self._wrap(spec.loader)
         return spec
 
-    def _act_after(self, loader):
+    def _wrap(self, loader):
         run = loader.exec_module
 
-        def run_and_act(module):
-            run(module)
-            with contextlib.suppress(ValueError, AttributeError):
-                sys.meta_path.remove(self)
+        def run_once(module):
+            self.execute(run, module)
+            with contextlib.suppress(AttributeError):
                 del loader.exec_module
-            with contextlib.suppress(Exception):
-                self.act()
 
-        loader.exec_module = run_and_act
+        loader.exec_module = run_once

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+from genzoo.backend import Importing
 from genzoo.cli.printing import warn
 from genzoo.discovery.installed import strict
 
@@ -49,7 +50,7 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def _hushed_imports():
     """While it is imported TensorFlow's compiled parts log what no level silences; Python's errors are exceptions."""
-    finder = _Hushing()
+    finder = Importing("tensorflow", _run_hushed)
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -57,23 +58,9 @@ def _hushed_imports():
         sys.meta_path.remove(finder)
 
 
-class _Hushing:
-    """Finds TensorFlow as Python does, and lets nothing through to the error stream while it is imported."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "tensorflow":
-            return None
-        others = (finder for finder in sys.meta_path if finder is not self)
-        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_hushed(module):
-                with _hushed():
-                    run(module)
-
-            spec.loader.exec_module = run_hushed
-        return spec
+def _run_hushed(run, module):
+    with _hushed():
+        run(module)
 
 
 @contextlib.contextmanager

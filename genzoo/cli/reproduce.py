@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.padding import Padding
 
 from genzoo.cli.printing import console, say, styled
-from genzoo.errors import Terminated, unknown_name
+from genzoo.errors import Terminated
 from genzoo.evaluation import provenance
 from genzoo.experiments import claims as claims_
 from genzoo.experiments import rows
@@ -30,10 +30,7 @@ def show(
     if seed is not None and seeds is not None:
         raise ValueError(f"--seed is one seed, --seeds are several. Received: --seed {seed} --seeds {seeds}")
     known, faults = (claims_.read_claims(file), []) if file else claims_.all_claims()
-    for name in names:
-        if name not in known:
-            hint = " ".join(["`genzoo reproduce --list` shows them.", *faults])
-            raise unknown_name("claim", name, known, hint)
+    claims_.check_names(names, known, faults)
     if table is not None:
         if not table.exists():
             raise FileNotFoundError(f"There is no file {table}. `genzoo reproduce CLAIM --record {table}` writes it.")

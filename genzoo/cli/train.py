@@ -11,7 +11,7 @@ import keras
 
 from genzoo.cli.printing import console, say
 from genzoo.data.progress import telling
-from genzoo.errors import TrainingDiverged, unknown_name
+from genzoo.errors import TrainingDiverged
 from genzoo.experiments import claims
 from genzoo.experiments.recipes import read_recipe
 from genzoo.experiments.runs import Run, alone, free_directory, new_model
@@ -75,9 +75,7 @@ def _recipe(name, claim, config):
         found, told = read_recipe(config), f"As {config} says"
     else:
         known, faults = claims.all_claims()
-        if claim not in known:
-            hint = " ".join(["`genzoo reproduce --list` shows them.", *faults])
-            raise unknown_name("claim", claim, known, hint)
+        claims.check_names([claim], known, faults)
         found, told = known[claim], f"As the claim {claim} says"
     fields = ("model", "epochs", "options", "learning_rate", "optimizers", "batch_size")
     own = {key: getattr(found, key) for key in fields if getattr(found, key) is not None}

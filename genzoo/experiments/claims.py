@@ -11,7 +11,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,13 @@ def all_claims() -> tuple[dict[str, Claim], list[str]]:
                 faults.append(f"The claim {claim.id!r} of {distribution} has the name of another.")
             claims.setdefault(name, claim)
     return claims, faults
+
+
+def check_names(names: Iterable[str], known: Mapping[str, Claim], faults: Iterable[str]) -> None:
+    """Refuses names that no claim has, and says then what is wrong with files of plugins: ``faults``."""
+    for name in names:
+        if name not in known:
+            raise unknown_name("claim", name, known, " ".join(["`genzoo reproduce --list` shows them.", *faults]))
 
 
 def own_claims() -> dict[str, Claim]:
