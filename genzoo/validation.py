@@ -97,6 +97,11 @@ def choice(name: str, value: Name, known: Iterable[Name]) -> Name:
     return value
 
 
+def are_numbers(dtype: Any) -> bool:
+    """Whether arrays of this dtype, of NumPy or a backend, hold real numbers."""
+    return getattr(dtype, "kind", "f") not in "OSUMmc"
+
+
 def _short(value):
     return repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}..."
 

@@ -12,7 +12,7 @@ from genzoo import validation
 from genzoo.annotations import Array
 from genzoo.extras import extra_module
 from genzoo.files import written
-from genzoo.validation import natural_number, positive_int
+from genzoo.validation import are_numbers, natural_number, positive_int
 
 
 def image_grid(images: Array, columns: int | None = None, padding: int = 2, min_size: int = 48) -> np.ndarray:
@@ -114,7 +114,7 @@ def loss_curves(history: dict[str, list[float]]) -> Any:
 
 def _uint8(images):
     images = np.asarray(images)
-    if images.dtype.kind in "OSUMmc" or images.ndim == 0:
+    if images.ndim == 0 or not are_numbers(images.dtype):
         raise ValueError(f"Expected images, uint8 or numbers in [0, 1]. Received: {images.dtype} of {images.shape}")
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise ValueError("Expected finite images. Received: NaN or infinity.")

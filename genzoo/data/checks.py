@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genzoo.annotations import Array
+from genzoo.validation import are_numbers
 
 FORMS = (
     "Expected images: one array (n, height, width, channels), (x, y), a dict with 'image', or batches of them: a "
@@ -41,7 +42,7 @@ def as_numpy(x: Array) -> np.ndarray | None:
 def check_is_array(x: Any) -> None:
     """Refuses what is no array of numbers."""
     dtype = getattr(x, "dtype", None)
-    if not hasattr(x, "shape") or dtype is None or getattr(dtype, "kind", "f") in "OSUMmc":
+    if not hasattr(x, "shape") or dtype is None or not are_numbers(dtype):
         raise ValueError(f"{FORMS} Received: {type(x).__name__}{'' if dtype is None else f' of {dtype}'}.")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.annotations import Array
-from genzoo.validation import positive_int, seed_or_fresh
+from genzoo.validation import are_numbers, positive_int, seed_or_fresh
 
 
 def parzen_log_likelihood(samples: Array, x: Array, sigma: float, *, batch_size: int = 500) -> np.ndarray:
@@ -242,7 +242,7 @@ def _log_densities(samples, x, sigmas, batch_size):
 
 
 def _flat(images):
-    if images.ndim < 2 or images.dtype.kind in "OSUMmc":
+    if images.ndim < 2 or not are_numbers(images.dtype):
         raise ValueError(f"Expected images (n, ...). Received: {images.dtype} of shape {images.shape}")
     if len(images) == 0 or (images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 1)):
         raise ValueError(f"Expected images, uint8 or float in [0, 1]. Received: {images.dtype} of shape {images.shape}")
